@@ -1,0 +1,295 @@
+/* executor/executor.c: opening, shutting down and closing, the same for every kind of pool. */
+#include "base/assert.h"
+#include "base/status.h"
+#include "executor/block.h"
+#include "executor/execute.h"
+#include "executor/frame.h"
+#include "executor/options.h"
+#include "executor/registry.h"
+#include "platform/clock.h"
+#include "platform/futex.h"
+#include "platform/memory.h"
+#include "platform/process.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAST_ARENA_BYTES = 64 << 20 };
+
+/* As much address space as the machine has memory: more could not be filled. */
+static struct arena *open_arena(void) {
+    size_t bytes = filchi_memory_physical();
+    size_t limit = filchi_memory_address_limit();
+    if (limit != SIZE_MAX && bytes > limit / 8)
+        bytes = limit / 8;
+    if (bytes < LEAST_ARENA_BYTES)
+        bytes = LEAST_ARENA_BYTES;
+    struct arena *arena = filchi_arena_open(bytes);
+    while (arena == NULL && bytes > LEAST_ARENA_BYTES) {
+        bytes /= 2;
+        arena = filchi_arena_open(bytes);
+    }
+    return arena;
+}
+
+filch_executor *filchi_executor_open(const struct pool_operations *operations, uint32_t n_workers,
+                                     uint64_t spin_ns, void *kind_data, const char *function) {
+    filch_executor *executor = calloc(1, sizeof *executor);
+    struct arena *arena = executor == NULL ? NULL : open_arena();
+    size_t pool_bytes = round_up(sizeof(struct pool), CACHE_LINE);
+    size_t bytes = pool_bytes + filchi_scheduler_bytes(n_workers);
+    struct pool *pool =
+        arena == NULL ? NULL : filchi_arena_take(arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
+    if (pool == NULL) {
+        int error = errno;
+        if (arena != NULL)
+            filchi_arena_close(arena);
+        free(executor);
+        filchi_fail(FILCH_NO_MEMORY, "%s: no memory for an executor of %u workers: %s", function,
+                    n_workers, strerror(error));
+        return NULL;
+    }
+    memset(pool, 0, sizeof *pool);
+    filchi_execute_host(&pool->host, spin_ns, false);
+    pool->arena = arena;
+    pool->executor = executor;
+    pool->scheduler = (struct scheduler *)((char *)pool + pool_bytes);
+    arena->owner = pool;
+    filchi_scheduler_init(pool->scheduler, arena, n_workers, spin_ns, false,
+                          &filchi_execute_operations);
+    executor->operations = operations;
+    executor->kind_data = kind_data;
+    executor->pool = pool;
+    executor->fork_generation = filchi_process_generation();
+    pthread_mutex_init(&executor->lock, NULL);
+    filchi_registry_add(executor);
+    return executor;
+}
+
+bool filchi_executor_check(const char *function, const filch_executor *executor) {
+    if (likely(executor != NULL && executor->fork_generation == filchi_process_generation()))
+        return true;
+    if (executor == NULL)
+        filchi_fail(FILCH_INVALID,
+                    "%s: executor is NULL; open one, for instance with "
+                    "filch_thread_pool()",
+                    function);
+    else
+        filchi_fail(FILCH_INVALID_STATE,
+                    "%s: executor was opened by the parent process and does not exist in this "
+                    "forked child; open one here",
+                    function);
+    return false;
+}
+
+filch_status filchi_executor_check_open(const char *function, struct pool *pool) {
+    uint32_t flags = scheduler_flags(pool->scheduler);
+    if (likely(flags == 0))
+        return FILCH_OK;
+    if (flags & SCHEDULER_BROKEN)
+        return filchi_fail(FILCH_BROKEN, "%s: the executor is broken: %s", function,
+                           pool->host.broken_because);
+    return filchi_fail(FILCH_SHUTDOWN, "%s: the executor has been shut down and takes no new tasks",
+                       function);
+}
+
+static void break_entry(void *arg, uint64_t entry) {
+    struct pool *pool = arg;
+    filchi_future_break(entry_future(pool->arena, entry), entry_generation(entry));
+}
+
+static void cancel_entry(void *arg, uint64_t entry) {
+    struct pool *pool = arg;
+    filch_future *future = entry_future(pool->arena, entry);
+    if (!filchi_future_cancel_pending(future, entry_generation(entry)) &&
+        (filch_load_relaxed(&future->state) & FUTURE_DEFERRED))
+        filchi_future_deliver_deferred(future, entry_generation(entry));
+}
+
+void filchi_pool_break(struct pool *pool, const char *format, ...) {
+    uint32_t whole = 0;
+    if (!filch_cas_acq_rel(&pool->is_broken, &whole, 1u))
+        return;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(pool->host.broken_because, sizeof pool->host.broken_because, format, list);
+    va_end(list);
+    filchi_scheduler_set_flag(pool->scheduler, SCHEDULER_BROKEN); /* publishes the text, too */
+    filchi_scheduler_drain(pool->scheduler, break_entry, pool);
+}
+
+int filchi_pool_start_worker(struct worker *worker) {
+    filch_executor *executor = pool_of_worker(worker)->executor;
+    struct park *park = &worker->producer.scheduler->park;
+    int error = ESHUTDOWN;
+    pthread_mutex_lock(&executor->lock);
+    if (!executor->is_ended) {
+        /* Before it runs: it may sleep, or be gone again, before this thread goes on. */
+        filch_fetch_add_acq_rel(&executor->n_live, 1u);
+        filchi_park_set_started(park, worker->number, true);
+        error = executor->operations->start_worker(executor, worker);
+        if (error != 0) {
+            filchi_park_set_started(park, worker->number, false);
+            filchi_pool_worker_left(executor);
+        }
+    }
+    pthread_mutex_unlock(&executor->lock);
+    return error;
+}
+
+void filchi_pool_worker_left(filch_executor *executor) {
+    /* The handle stays until who closes it has joined this thread. */
+    if (filch_fetch_sub_seq_cst(&executor->n_live, 1u) == 1)
+        filchi_futex_wake(&executor->n_live.value, INT_MAX, false);
+}
+
+/* Does the calling thread run a task or callback of this pool? Then it must not wait for its end. */
+static bool is_inside(const struct pool *pool) {
+    struct worker *worker = filchi_worker_self();
+    return (worker != NULL && pool_of_worker(worker) == pool) || filchi_frame_is_in(pool);
+}
+
+/* Is there work that no worker has ever been started for? A worker that has left has looked after the
+ * flag was set; what is queued after that is taken back by its submitter. */
+static bool needs_first_worker(filch_executor *executor) {
+    struct scheduler *scheduler = executor->pool->scheduler;
+    return !park_has_started(&scheduler->park) && filchi_scheduler_has_work(scheduler);
+}
+
+/* Returns: true if nothing is left to run; no worker is started any more then. */
+static bool try_end(filch_executor *executor) {
+    pthread_mutex_lock(&executor->lock);
+    bool ended = filch_load_acquire(&executor->n_live) == 0 && !needs_first_worker(executor);
+    if (ended)
+        executor->is_ended = true;
+    pthread_mutex_unlock(&executor->lock);
+    return ended;
+}
+
+/* If even now no worker can be started, the work fails with the reason. */
+static void start_first_worker(filch_executor *executor) {
+    int error = filchi_scheduler_wake_one(executor->pool->scheduler);
+    if (error != 0)
+        filchi_pool_break(executor->pool, "no worker could be started: %s", strerror(error));
+}
+
+static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns) {
+    bool in_time = true;
+    for (;;) {
+        uint32_t n_live = filch_load_acquire(&executor->n_live);
+        if (n_live == 0) {
+            if (try_end(executor))
+                return FILCH_OK;
+            if (needs_first_worker(executor))
+                start_first_worker(executor);
+            continue;
+        }
+        if (!in_time)
+            return FILCH_TIMEOUT;
+        in_time = filchi_futex_wait(&executor->n_live.value, n_live, deadline_ns, false);
+    }
+}
+
+static filch_status await_deliveries(struct pool *pool, uint64_t deadline_ns) {
+    bool in_time = true;
+    for (;;) {
+        uint32_t n = filch_load_acquire(&pool->n_delivering);
+        if (n == 0)
+            return FILCH_OK;
+        if (!in_time)
+            return FILCH_TIMEOUT;
+        in_time = filchi_futex_wait(&pool->n_delivering.value, n, deadline_ns, false);
+    }
+}
+
+static void join_once(filch_executor *executor) {
+    pthread_mutex_lock(&executor->lock);
+    if (!executor->is_joined)
+        executor->operations->join_workers(executor);
+    executor->is_joined = true;
+    pthread_mutex_unlock(&executor->lock);
+}
+
+filch_status filch_shutdown_with(filch_executor *executor, const filch_shutdown_options *given) {
+    const char *function = "filch_shutdown";
+    if (!filchi_executor_check(function, executor))
+        return filch_error_status();
+    filch_shutdown_options options;
+    filch_status status = filchi_options_read(function, &options, sizeof options, given);
+    double seconds;
+    if (status == FILCH_OK)
+        status = filchi_options_timeout(function, "timeout", options.timeout, &seconds);
+    if (status != FILCH_OK)
+        return status;
+    struct pool *pool = executor->pool;
+    uint64_t deadline_ns = filchi_clock_deadline(seconds);
+    uint32_t flags = SCHEDULER_STOPPING | (options.cancel_futures ? SCHEDULER_CANCELLING : 0);
+    filchi_scheduler_set_flag(pool->scheduler, flags);
+    if (options.cancel_futures) {
+        pool->host.enter_delivery(&pool->host);
+        filchi_scheduler_drain(pool->scheduler, cancel_entry, pool);
+        pool->host.leave_delivery(&pool->host);
+    }
+    if (is_inside(pool))
+        return FILCH_OK;
+    if (options.no_wait) {
+        /* Accepted work is completed, so somebody must be there to do it. */
+        if (needs_first_worker(executor))
+            start_first_worker(executor);
+        return FILCH_OK;
+    }
+    status = await_workers(executor, deadline_ns);
+    if (status == FILCH_OK)
+        status = await_deliveries(pool, deadline_ns);
+    if (status != FILCH_OK)
+        return filchi_fail(status, "filch_shutdown: tasks are still running after the time limit; "
+                                   "call it again to wait on");
+    join_once(executor);
+    return FILCH_OK;
+}
+
+/* Gives the arena to the futures that outlive the executor; the last of them unmaps it. */
+static void leave_arena(struct pool *pool) {
+    struct scheduler *scheduler = pool->scheduler;
+    struct arena *arena = pool->arena;
+    uint64_t n_live = 0;
+    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+        struct worker *worker = scheduler_worker(scheduler, i);
+        if (worker != NULL)
+            n_live += filchi_heap_retire(&worker->producer.futures);
+    }
+    struct producer *producer = (struct producer *)filch_load_acquire(&scheduler->outside);
+    for (; producer != NULL; producer = producer->next)
+        n_live += filchi_heap_retire(&producer->futures);
+    filchi_arena_expect(arena, n_live);
+}
+
+void filch_close(filch_executor *executor) {
+    if (executor == NULL || executor->fork_generation != filchi_process_generation())
+        return;
+    bool inside = is_inside(executor->pool);
+    filch_status status = filch_shutdown_with(executor, NULL);
+    if (inside)
+        return;
+    check(status == FILCH_OK);
+    filchi_registry_remove(executor);
+    executor->operations->close(executor);
+    pthread_mutex_destroy(&executor->lock);
+    struct pool *pool = executor->pool;
+    free(executor);
+    leave_arena(pool);
+}
+
+void filch_scope_close(filch_executor **executor) {
+    filch_close(*executor);
+}
+
+filch_executor *filch_scope_end(filch_executor *executor) {
+    static char left; /* any address but NULL ends the scope's loop */
+    if (executor == NULL && !filchi_failure_was_read() && filch_error_status() != FILCH_OK)
+        filchi_report("filch_with: the executor did not open: %s", filch_error_message());
+    return (filch_executor *)&left;
+}

@@ -1,0 +1,106 @@
+/* executor/frame.c: filch_raise, filch_own, filch_result_alloc, and who am I. */
+#include "executor/frame.h"
+
+#include "base/status.h"
+#include "future/error.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+static THREAD_LOCAL struct frame *current;
+
+struct frame *filchi_frame_current(void) {
+    return current;
+}
+
+struct frame *filchi_frame_task(void) {
+    struct frame *frame = current;
+    while (frame != NULL && frame->future == NULL)
+        frame = frame->below;
+    return frame;
+}
+
+void filchi_frame_enter(struct frame *frame) {
+    frame->below = current;
+    current = frame;
+}
+
+void filchi_frame_leave(struct frame *frame) {
+    current = frame->below;
+}
+
+static void report_raise(const char *file, int line, int code, const char *format, va_list list) {
+    char message[512];
+    vsnprintf(message, sizeof message, format, list);
+    filchi_report("filch_raise outside a task: %s (code %d, at %s:%d)", message, code, file, line);
+}
+
+int filch_raise_at(const char *file, int line, int code, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    struct frame *frame = current;
+    struct producer *producer = frame == NULL ? NULL : filchi_pool_producer(frame->pool);
+    if (frame == NULL) {
+        report_raise(file, line, code, format, list);
+    } else {
+        filchi_error_give(frame->pool->arena, frame->raised);
+        frame->raised = NULL;
+        struct worker *worker = filchi_worker_self();
+        int number = worker == NULL ? -1 : (int)worker->number;
+        frame->raised = filchi_error_new(producer == NULL ? NULL : &producer->extents, frame->name,
+                                         code, number, file, line, format, list);
+    }
+    va_end(list);
+    return code;
+}
+
+void *filch_own(void *p) {
+    if (current != NULL)
+        current->owned = p;
+    return p;
+}
+
+void *filch_result_alloc(size_t size) {
+    struct frame *frame = filchi_frame_task();
+    if (frame == NULL || frame != current) {
+        filchi_fail(FILCH_INVALID_STATE, "filch_result_alloc: no task is running here; call it "
+                                         "inside a task that returns filch_bytes");
+        return NULL;
+    }
+    struct producer *producer = filchi_pool_producer(frame->pool);
+    void *memory = producer == NULL ? NULL : filchi_extent_take(&producer->extents, size);
+    if (memory == NULL) {
+        filchi_fail(FILCH_NO_MEMORY, "filch_result_alloc: no memory for size %zu", size);
+        return NULL;
+    }
+    if (frame->allocated != NULL)
+        filchi_extent_give(frame->pool->arena, frame->allocated);
+    frame->allocated = memory;
+    return memory;
+}
+
+bool filch_cancel_requested(void) {
+    struct frame *frame = filchi_frame_task();
+    return frame != NULL && (future_state(frame->future) & FUTURE_CANCEL_REQUESTED) != 0;
+}
+
+filch_executor *filch_this_executor(void) {
+    struct frame *frame = filchi_frame_task();
+    return frame == NULL ? NULL : frame->pool->executor;
+}
+
+int filch_this_worker(void) {
+    struct frame *frame = filchi_frame_task();
+    struct worker *worker = filchi_worker_self();
+    return frame == NULL || worker == NULL ? -1 : (int)worker->number;
+}
+
+void filchi_frame_forget(void) {
+    current = NULL;
+}
+
+bool filchi_frame_is_in(const struct pool *pool) {
+    for (struct frame *frame = current; frame != NULL; frame = frame->below)
+        if (frame->pool == pool)
+            return true;
+    return false;
+}

@@ -1,0 +1,39 @@
+/* executor/frame.h: what runs on this thread: tasks, innermost first, and callbacks.
+ *
+ * A frame lies on the stack of who runs the task or callback. Functions that are called "inside a
+ * task" (filch_raise, filch_own, ...) find it here. */
+#ifndef FILCHI_FRAME_H
+#define FILCHI_FRAME_H
+
+#include "executor/pool.h"
+
+struct frame {
+    struct frame *below;
+    struct pool *pool;
+    filch_future *future; /* NULL: a callback, an initializer or a finalizer */
+    const char *name;
+    filch_error *raised; /* the last one */
+    void *owned;         /* what filch_own announced */
+    void *allocated;     /* the last filch_result_alloc */
+};
+
+struct frame *filchi_frame_current(void);
+
+/* The innermost frame that is a task, or NULL. */
+struct frame *filchi_frame_task(void);
+
+static inline void frame_init(struct frame *frame, struct pool *pool, filch_future *future,
+                              const char *name) {
+    *frame = (struct frame){.pool = pool, .future = future, .name = name};
+}
+
+void filchi_frame_enter(struct frame *frame);
+void filchi_frame_leave(struct frame *frame);
+
+/* Does a callback of this pool (or a task) run on this thread? */
+bool filchi_frame_is_in(const struct pool *pool);
+
+/* In a forked child: nothing of this runs here any more. */
+void filchi_frame_forget(void);
+
+#endif

@@ -1,0 +1,88 @@
+/* executor/pool.h: an executor, in two parts.
+ *
+ * struct pool is what workers share and what futures need: it lies in the arena, whose owner it is,
+ * and lives until the last future of the executor is gone. struct filch_executor is the handle: it
+ * belongs to the process that opened it and ends with filch_close.
+ *
+ * What differs between kinds of executors is one table, struct pool_operations. */
+#ifndef FILCHI_POOL_H
+#define FILCHI_POOL_H
+
+#include "future/future.h"
+#include "scheduler/worker.h"
+#include <filch/executor.h>
+#include <pthread.h>
+
+struct pool_operations {
+    const char *kind; /* "thread pool": for messages */
+    /* Is a private pointer fine as an argument? */
+    bool takes_pointers;
+    /* Can a task that runs too long be stopped? */
+    bool stops_tasks;
+    /* Starts this worker; called with the executor's lock held. Returns: 0 or an errno value. */
+    int (*start_worker)(filch_executor *executor, struct worker *worker);
+    /* All workers have left: joins them. */
+    void (*join_workers)(filch_executor *executor);
+    /* Frees what the kind keeps for the handle. */
+    void (*close)(filch_executor *executor);
+};
+
+struct pool {
+    struct future_host host; /* first: the arena's owner as futures see it */
+    struct arena *arena;
+    struct scheduler *scheduler;
+    filch_executor *executor;      /* of the process that opened it; valid until close */
+    uint64_t serial;               /* never used twice in a process */
+    filch_atomic_u32 n_delivering; /* outside threads that are running callbacks */
+    filch_atomic_u32 is_broken;    /* 1: broken_because is being written, 2: it is there */
+};
+
+struct filch_executor {
+    const struct pool_operations *operations;
+    void *kind_data; /* what the kind keeps; freed by its close() */
+    struct pool *pool;
+    uint32_t fork_generation;
+    filch_executor *next_open; /* the registry's list */
+    /* Starting and ending workers; never held while user code runs. */
+    pthread_mutex_t lock;
+    filch_atomic_u32 n_live; /* started and not yet left; a futex for who waits for the end */
+    bool is_ended;           /* no worker will be started any more */
+    bool is_joined;
+};
+
+static inline struct pool *pool_of_host(struct future_host *host) {
+    return container_of(host, struct pool, host);
+}
+
+/* The pool that a scheduler's arena belongs to. */
+static inline struct pool *pool_of(const struct scheduler *scheduler) {
+    return (struct pool *)scheduler->arena->owner;
+}
+
+static inline struct pool *pool_of_worker(const struct worker *worker) {
+    return pool_of(worker->producer.scheduler);
+}
+
+/* One outcome of opening: a pool over `n_workers` workers, or NULL with the thread's failure set. */
+filch_executor *filchi_executor_open(const struct pool_operations *operations, uint32_t n_workers,
+                                     uint64_t spin_ns, void *kind_data, const char *function);
+
+/* The calling thread's producer in this pool. Returns: NULL without memory. */
+struct producer *filchi_pool_producer(struct pool *pool);
+
+/* Breaks the pool: what is pending and what is submitted later fails with FILCH_BROKEN. */
+void filchi_pool_break(struct pool *pool, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Starts a worker by the pool's operation, unless the pool has ended. Returns: 0 or an errno value. */
+int filchi_pool_start_worker(struct worker *worker);
+
+/* A worker's last act. */
+void filchi_pool_worker_left(filch_executor *executor);
+
+/* Is this handle good for the calling process? Else the thread's failure is set. */
+bool filchi_executor_check(const char *function, const filch_executor *executor);
+
+/* Why nothing can be submitted now: FILCH_OK if it can. Sets the thread's failure. */
+filch_status filchi_executor_check_open(const char *function, struct pool *pool);
+
+#endif

@@ -1,0 +1,167 @@
+/* executor/registry.c: one mutex around a short list; the way to a thread's own producer is a
+ * comparison of serial numbers. */
+#include "executor/registry.h"
+
+#include "executor/frame.h"
+#include "platform/process.h"
+#include "structures/reclaim.h"
+#include <stdlib.h>
+
+static struct {
+    pthread_mutex_t lock;
+    filch_executor *first;
+    uint64_t last_serial;
+    pthread_once_t once;
+    pthread_key_t key; /* its destructor runs at the end of each thread that submitted */
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
+
+/* A thread's producer in one executor. */
+struct membership {
+    struct membership *next;
+    uint64_t serial;
+    struct producer *producer;
+};
+
+static THREAD_LOCAL struct {
+    uint64_t last_serial; /* 0: none */
+    struct producer *last_producer;
+    struct membership *all;
+} mine;
+
+/* With the lock held. */
+static bool is_open(uint64_t serial) {
+    for (filch_executor *executor = registry.first; executor != NULL;
+         executor = executor->next_open)
+        if (executor->pool->serial == serial)
+            return true;
+    return false;
+}
+
+/* With the lock held: forgets executors that are closed by now. */
+static void forget_closed(void) {
+    for (struct membership **at = &mine.all; *at != NULL;) {
+        struct membership *membership = *at;
+        if (is_open(membership->serial)) {
+            at = &membership->next;
+        } else {
+            *at = membership->next;
+            free(membership);
+        }
+    }
+}
+
+static void end_thread(void *arg) {
+    (void)arg;
+    pthread_mutex_lock(&registry.lock);
+    forget_closed();
+    for (struct membership *next; mine.all != NULL; mine.all = next) {
+        next = mine.all->next;
+        filchi_scheduler_part(mine.all->producer);
+        free(mine.all);
+    }
+    pthread_mutex_unlock(&registry.lock);
+    mine.last_serial = 0;
+}
+
+static struct producer *find_or_join(struct pool *pool) {
+    for (struct membership *membership = mine.all; membership != NULL;
+         membership = membership->next)
+        if (membership->serial == pool->serial)
+            return membership->producer;
+    struct membership *membership = malloc(sizeof *membership);
+    struct producer *producer = membership == NULL ? NULL : filchi_scheduler_join(pool->scheduler);
+    if (producer == NULL) {
+        free(membership);
+        return NULL;
+    }
+    pthread_mutex_lock(&registry.lock);
+    forget_closed();
+    pthread_mutex_unlock(&registry.lock);
+    *membership = (struct membership){mine.all, pool->serial, producer};
+    mine.all = membership;
+    (void)pthread_setspecific(registry.key, &registry); /* any value but NULL */
+    return producer;
+}
+
+struct producer *filchi_pool_producer(struct pool *pool) {
+    struct worker *worker = filchi_worker_self();
+    if (worker != NULL && pool_of_worker(worker) == pool)
+        return &worker->producer;
+    if (likely(mine.last_serial == pool->serial))
+        return mine.last_producer;
+    struct producer *producer = find_or_join(pool);
+    if (producer != NULL) {
+        mine.last_serial = pool->serial;
+        mine.last_producer = producer;
+    }
+    return producer;
+}
+
+/* At the program's exit: waits for what was accepted by executors that nobody has shut down. */
+static void end_program(void) {
+    uint64_t done_up_to = 0;
+    for (;;) {
+        filch_executor *next = NULL;
+        pthread_mutex_lock(&registry.lock);
+        for (filch_executor *executor = registry.first; executor != NULL;
+             executor = executor->next_open)
+            if (executor->fork_generation == filchi_process_generation() &&
+                executor->pool->serial > done_up_to &&
+                (next == NULL || executor->pool->serial < next->pool->serial))
+                next = executor;
+        pthread_mutex_unlock(&registry.lock);
+        if (next == NULL)
+            return;
+        done_up_to = next->pool->serial;
+        struct worker *worker = filchi_worker_self();
+        bool is_own = worker != NULL && pool_of_worker(worker) == next->pool;
+        if (!is_own && (scheduler_flags(next->pool->scheduler) & SCHEDULER_STOPPING) == 0)
+            (void)filch_shutdown(next);
+    }
+}
+
+static void before_fork(void) {
+    pthread_mutex_lock(&registry.lock);
+}
+
+static void after_fork(void) {
+    pthread_mutex_unlock(&registry.lock);
+}
+
+/* The child has none of the parent's workers: its executors are dead, and this thread is nobody's
+ * worker. */
+static void after_fork_in_child(void) {
+    pthread_mutex_unlock(&registry.lock);
+    filchi_worker_become(NULL);
+    filchi_frame_forget();
+    mine.last_serial = 0;
+    mine.all = NULL; /* the list is the parent's; what is lost here is a few bytes */
+    registry.first = NULL;
+}
+
+static void initialise(void) {
+    pthread_key_create(&registry.key, end_thread);
+    filchi_process_watch_forks(before_fork, after_fork, after_fork_in_child);
+    filchi_reclaim_init();
+    filchi_barrier_init();
+    atexit(end_program);
+}
+
+void filchi_registry_add(filch_executor *executor) {
+    pthread_once(&registry.once, initialise);
+    pthread_mutex_lock(&registry.lock);
+    executor->pool->serial = ++registry.last_serial;
+    executor->next_open = registry.first;
+    registry.first = executor;
+    pthread_mutex_unlock(&registry.lock);
+}
+
+void filchi_registry_remove(filch_executor *executor) {
+    pthread_mutex_lock(&registry.lock);
+    for (filch_executor **at = &registry.first; *at != NULL; at = &(*at)->next_open)
+        if (*at == executor) {
+            *at = executor->next_open;
+            break;
+        }
+    pthread_mutex_unlock(&registry.lock);
+}

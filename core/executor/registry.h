@@ -1,0 +1,17 @@
+/* executor/registry.h: which executors this process has open, and which producer each thread has in
+ * which of them.
+ *
+ * The exit of the program, a fork and the end of a thread all need the open executors; a thread's
+ * producers are keyed by the executor's serial number, so that what is left of a closed executor is
+ * recognised without being touched. */
+#ifndef FILCHI_REGISTRY_H
+#define FILCHI_REGISTRY_H
+
+#include "executor/pool.h"
+
+/* Adds an executor and gives its pool a serial number. */
+void filchi_registry_add(filch_executor *executor);
+
+void filchi_registry_remove(filch_executor *executor);
+
+#endif

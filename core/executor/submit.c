@@ -1,0 +1,223 @@
+/* executor/submit.c: one task into the queue of the thread that submits it. */
+#include "executor/submit.h"
+
+#include "base/status.h"
+#include "executor/options.h"
+#include "executor/transport.h"
+#include "platform/topology.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+enum { MOST_RETRIES = 1000 };
+
+/* Takes an unfinished submit back. Returns: false if a worker was faster. */
+static bool take_back(filch_future *future) {
+    if (!filchi_future_withdraw(future))
+        return false;
+    filchi_submit_give_back(future);
+    return true;
+}
+
+/* The pool ended, or nobody can be started, after the push. */
+static COLD filch_status enqueue_late(const char *function, struct pool *pool, filch_future *future,
+                                      int error) {
+    bool ending = scheduler_flags(pool->scheduler) != 0;
+    if (!ending && park_has_started(&pool->scheduler->park))
+        return FILCH_OK; /* whoever is awake will come to it */
+    const char *name = future->type->name;
+    if (!take_back(future))
+        return FILCH_OK;
+    if (ending)
+        return filchi_executor_check_open(function, pool);
+    errno = error;
+    return filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for task '%s': %s", function,
+                       name, strerror(error));
+}
+
+static inline filch_status enqueue(const char *function, struct pool *pool,
+                                   struct producer *producer, filch_future *future) {
+    uint32_t generation = future_publish(future); /* PUBLISHED */
+    uint64_t entry = entry_of(future, generation);
+    if (unlikely(!producer_push(producer, entry))) {
+        if (!filchi_producer_make_room(producer) || !producer_push(producer, entry)) {
+            const char *name = future->type->name;
+            take_back(future);
+            return filchi_fail(FILCH_NO_MEMORY, "%s: no memory to queue task '%s'", function, name);
+        }
+    }
+    struct scheduler *scheduler = pool->scheduler;
+    int error = 0;
+    if (park_must_wake(&scheduler->park)) /* ASLEEP, HANDED */
+        error = filchi_scheduler_wake_one(scheduler);
+    if (unlikely(error != 0 || scheduler_flags(scheduler) != 0)) /* STOPPED */
+        return enqueue_late(function, pool, future, error);
+    return FILCH_OK;
+}
+
+filch_status filchi_submit_queue(const char *function, struct pool *pool, filch_future *future) {
+    struct producer *producer = filchi_pool_producer(pool);
+    if (producer != NULL)
+        return enqueue(function, pool, producer, future);
+    filchi_submit_give_back(future);
+    return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for this thread's queue", function);
+}
+
+static filch_status read_options(const char *function, struct pool *pool,
+                                 const filch_submit_options *given, filch_submit_options *options) {
+    filch_status status = filchi_options_read(function, options, sizeof *options, given);
+    if (status != FILCH_OK)
+        return status;
+    const struct pool_operations *operations = pool->executor->operations;
+    if (options->retries < 0 || options->retries > MOST_RETRIES)
+        return filchi_fail(FILCH_INVALID, "%s: .retries is %d; give 0 to %d", function,
+                           options->retries, MOST_RETRIES);
+    if (isnan(options->timeout) || options->timeout < 0)
+        return filchi_fail(FILCH_INVALID, "%s: .timeout is %g; give seconds, or 0 for no limit",
+                           function, options->timeout);
+    if (options->timeout > 0 && !operations->stops_tasks)
+        return filchi_fail(FILCH_UNSUPPORTED,
+                           "%s: .timeout: a %s cannot stop a running task; use a process pool, or "
+                           "filch_cancel_requested in the task",
+                           function, operations->kind);
+    if (options->numa_node < 0 ||
+        (options->numa_node > 0 && !filchi_topology_has_node(options->numa_node - 1)))
+        return filchi_fail(FILCH_INVALID,
+                           "%s: .numa_node: there is no node %d here; use "
+                           "FILCH_NODE(0) to FILCH_NODE(n - 1)",
+                           function, options->numa_node - 1);
+    if (options->numa_node > 0 && filchi_topology_numa_nodes() > 1)
+        return filchi_fail(FILCH_UNSUPPORTED,
+                           "%s: .numa_node: choosing between several nodes is "
+                           "not supported yet; leave it out",
+                           function);
+    return FILCH_OK;
+}
+
+static filch_status apply_options(const char *function, struct pool *pool,
+                                  struct producer *producer, filch_future *future,
+                                  const filch_submit_options *given) {
+    filch_submit_options options;
+    filch_status status = read_options(function, pool, given, &options);
+    if (status != FILCH_OK || options.name == NULL)
+        return status;
+    size_t size = strlen(options.name) + 1;
+    char *name = filchi_extent_take(&producer->extents, size);
+    if (name == NULL)
+        return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for .name", function);
+    memcpy(name, options.name, size);
+    future->name = arena_reference(pool->arena, name);
+    future->extents |= BLOCK_HAS_NAME;
+    return FILCH_OK;
+}
+
+static inline filch_future *take_block(const char *function, struct pool *pool,
+                                       const filch_task_type *type, struct producer **producer) {
+    if (unlikely(filchi_executor_check_open(function, pool) != FILCH_OK))
+        return NULL;
+    *producer = filchi_pool_producer(pool);
+    struct block *block = *producer == NULL ? NULL : heap_take(&(*producer)->futures);
+    if (unlikely(block == NULL)) {
+        filchi_fail(FILCH_NO_MEMORY,
+                    "%s: no memory for one more pending task ('%s'); release "
+                    "futures that are no longer needed",
+                    function, type->name);
+        return NULL;
+    }
+    void *next = heap_peek(&(*producer)->futures);
+    if (next != NULL) {
+        __builtin_prefetch(next, 1);
+        __builtin_prefetch((char *)next + CACHE_LINE, 1);
+    }
+    filchi_future_init(&block->future, type);
+    return &block->future;
+}
+
+filch_future *filchi_submit_take_block(const char *function, struct pool *pool,
+                                       const filch_task_type *type, struct producer **producer) {
+    return take_block(function, pool, type, producer);
+}
+
+void filchi_submit_give_back(filch_future *future) {
+    filchi_transport_dispose(block_of(future));
+    filchi_future_abort(future);
+}
+
+static COLD filch_future *give_block_back(filch_future *future) {
+    filchi_submit_give_back(future);
+    return NULL;
+}
+
+filch_future *filch_submit_task(filch_executor *executor, const filch_task_type *type,
+                                const void *args, const filch_submit_options *options) {
+    const char *function = "filch_submit";
+    if (unlikely(type == NULL || (args == NULL && type->args_size > 0))) {
+        filchi_fail(FILCH_INVALID, "%s: %s is NULL", function, type == NULL ? "type" : "args");
+        return NULL;
+    }
+    if (unlikely(!filchi_executor_check(function, executor)))
+        return NULL;
+    struct pool *pool = executor->pool;
+    struct producer *producer;
+    filch_future *future = take_block(function, pool, type, &producer);
+    if (unlikely(future == NULL))
+        return NULL;
+    size_t args_size = type->args_size;
+    if (type->copies) {
+        if (filchi_transport_check(function, type, args) != FILCH_OK)
+            return give_block_back(future);
+        args_size = filchi_transport_size(type, args);
+    }
+    if (unlikely(filchi_transport_pack(function, producer, block_of(future), type, args, args_size,
+                                       type->result_size) != FILCH_OK))
+        return give_block_back(future);
+    if (unlikely(options != NULL) &&
+        apply_options(function, pool, producer, future, options) != FILCH_OK)
+        return give_block_back(future);
+    return likely(enqueue(function, pool, producer, future) == FILCH_OK) ? future : NULL;
+}
+
+/* The function of a raw task lies behind its arguments' pointer in the block. */
+static int run_raw(const void *args, void *result) {
+    (void)args;
+    struct block *block = block_of(filchi_frame_current()->future);
+    return block->raw(block->args, result);
+}
+
+filch_future *filch_submit_raw(filch_executor *executor, filch_raw_fn *fn, const void *arg,
+                               size_t arg_size, size_t result_size,
+                               const filch_submit_options *options) {
+    static const filch_task_type type = {
+        .name = "raw task",
+        .run = run_raw,
+        .result_align = 16,
+        .result_kind = FILCH_KIND_UNTYPED,
+    };
+    static const filch_task_type void_type = {
+        .name = "raw task",
+        .run = run_raw,
+        .result_align = 16,
+        .result_kind = FILCH_KIND_VOID,
+    };
+    const char *function = "filch_submit_raw";
+    if (fn == NULL || (arg == NULL && arg_size > 0)) {
+        filchi_fail(FILCH_INVALID, "%s: %s is NULL", function, fn == NULL ? "fn" : "arg");
+        return NULL;
+    }
+    if (!filchi_executor_check(function, executor))
+        return NULL;
+    struct pool *pool = executor->pool;
+    struct producer *producer;
+    const filch_task_type *used = result_size == 0 ? &void_type : &type;
+    filch_future *future = take_block(function, pool, used, &producer);
+    if (future == NULL)
+        return NULL;
+    struct block *block = block_of(future);
+    block->raw = fn;
+    if (filchi_transport_pack(function, producer, block, used, arg, arg_size, result_size) !=
+        FILCH_OK)
+        return give_block_back(future);
+    if (options != NULL && apply_options(function, pool, producer, future, options) != FILCH_OK)
+        return give_block_back(future);
+    return enqueue(function, pool, producer, future) == FILCH_OK ? future : NULL;
+}

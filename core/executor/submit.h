@@ -1,0 +1,21 @@
+/* executor/submit.h: the steps of a submit, for those who make blocks of their own kind. */
+#ifndef FILCHI_SUBMIT_H
+#define FILCHI_SUBMIT_H
+
+#include "executor/block.h"
+#include "executor/pool.h"
+
+/* A block in INIT from the calling thread's producer; NULL with the thread's failure set if the pool
+ * takes nothing any more or memory is short. */
+filch_future *filchi_submit_take_block(const char *function, struct pool *pool,
+                                       const filch_task_type *type, struct producer **producer);
+
+/* Gives back a block that was not queued, and what it holds. */
+void filchi_submit_give_back(filch_future *future);
+
+/* Queues a block in INIT and wakes somebody if need be.
+ * Returns: FILCH_OK; else it was given back: FILCH_NO_MEMORY, FILCH_SYSTEM (no worker could be
+ * started), FILCH_SHUTDOWN, FILCH_BROKEN. */
+filch_status filchi_submit_queue(const char *function, struct pool *pool, filch_future *future);
+
+#endif

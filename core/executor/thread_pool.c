@@ -1,0 +1,189 @@
+/* executor/thread_pool.c: workers that are threads of this process. */
+#include <filch/thread_pool.h>
+
+#include "base/status.h"
+#include "executor/execute.h"
+#include "executor/options.h"
+#include "executor/pool.h"
+#include "platform/stack.h"
+#include "platform/thread.h"
+#include "platform/topology.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PREFIX_BYTES = 16 };
+
+/* An idle worker searches so long before it sleeps: less than a wake-up across cores costs. */
+static const double DEFAULT_SPIN_S = 20e-6;
+static const double LONGEST_SPIN_S = 3600;
+static const size_t LARGEST_STACK = (size_t)1 << 40;
+
+struct thread {
+    struct thread_pool *pool;
+    struct worker *worker;
+    pthread_t id;
+    bool is_started;
+};
+
+struct thread_pool {
+    filch_executor *executor;
+    filch_thread_pool_options options;
+    char prefix[PREFIX_BYTES];
+    struct filchi_placement *placements; /* one per worker; NULL: not bound */
+    struct thread threads[];
+};
+
+/* Only the kind knows what is behind the handle. */
+static struct thread_pool *threads_of(filch_executor *executor) {
+    return executor->kind_data;
+}
+
+/* The initializer, then tasks, then the finalizer. */
+static void serve(struct thread_pool *self, struct worker *worker) {
+    const filch_thread_pool_options *options = &self->options;
+    struct pool *pool = self->executor->pool;
+    char why[128];
+    bool is_initialised = true;
+    if (options->initializer != NULL)
+        is_initialised = filchi_execute_hook(pool, "initializer", options->initializer, NULL,
+                                             options->initarg, why, sizeof why) == 0;
+    if (!is_initialised)
+        filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, why);
+    filchi_worker_loop(worker);
+    if (options->finalizer != NULL && is_initialised)
+        (void)filchi_execute_hook(pool, "finalizer", NULL, options->finalizer, options->initarg,
+                                  why, sizeof why);
+}
+
+static void *thread_main(void *arg) {
+    struct thread *thread = arg;
+    struct thread_pool *self = thread->pool;
+    struct worker *worker = thread->worker;
+    filch_executor *executor = self->executor;
+    filchi_thread_set_name(self->prefix, (int)worker->number);
+    filchi_stack_enter_thread();
+    if (self->placements != NULL)
+        (void)filchi_topology_bind_self(&self->placements[worker->number]);
+    else
+        (void)filchi_topology_unbind_self(); /* a bound worker may have started this one */
+    filchi_worker_become(worker);
+    worker->is_searching = true; /* who woke it set the bit */
+    serve(self, worker);
+    filchi_worker_become(NULL);
+    filchi_stack_leave_thread();
+    filchi_pool_worker_left(executor);
+    return NULL;
+}
+
+static int start_worker(filch_executor *executor, struct worker *worker) {
+    struct thread_pool *self = threads_of(executor);
+    struct thread *thread = &self->threads[worker->number];
+    thread->pool = self;
+    thread->worker = worker;
+    int error = filchi_thread_start(&thread->id, thread_main, thread, self->options.stack_size);
+    thread->is_started = error == 0;
+    return error;
+}
+
+static void join_workers(filch_executor *executor) {
+    struct thread_pool *self = threads_of(executor);
+    for (uint32_t i = 0; i < executor->pool->scheduler->n_workers; i++)
+        if (self->threads[i].is_started)
+            pthread_join(self->threads[i].id, NULL);
+}
+
+static void close_threads(filch_executor *executor) {
+    struct thread_pool *self = threads_of(executor);
+    free(self->placements);
+    free(self);
+}
+
+static const struct pool_operations thread_pool_operations = {
+    .kind = "thread pool",
+    .takes_pointers = true,
+    .stops_tasks = false,
+    .start_worker = start_worker,
+    .join_workers = join_workers,
+    .close = close_threads,
+};
+
+static filch_status check_options(const char *function, const filch_thread_pool_options *options) {
+    if (options->max_workers < 0 || options->max_workers > PARK_MAX_WORKERS)
+        return filchi_fail(FILCH_INVALID,
+                           "%s: .max_workers is %d; give 1 to %d, or 0 for one per usable core",
+                           function, options->max_workers, PARK_MAX_WORKERS);
+    if ((int)options->bind < FILCH_BIND_AUTO || (int)options->bind > FILCH_BIND_NONE)
+        return filchi_fail(FILCH_INVALID,
+                           "%s: .bind is %d; use FILCH_BIND_AUTO, _CORE, _NUMA or _NONE", function,
+                           (int)options->bind);
+    if (isnan(options->spin) || options->spin > LONGEST_SPIN_S)
+        return filchi_fail(FILCH_INVALID,
+                           "%s: .spin is %g; give seconds up to %g, or FILCH_NO_SPIN", function,
+                           options->spin, LONGEST_SPIN_S);
+    size_t least = filchi_thread_least_stack();
+    if (options->stack_size != 0 &&
+        (options->stack_size < least || options->stack_size > LARGEST_STACK))
+        return filchi_fail(FILCH_INVALID,
+                           "%s: .stack_size is %zu bytes; give %zu to %zu, or 0 for the system's "
+                           "default",
+                           function, options->stack_size, least, LARGEST_STACK);
+    return FILCH_OK;
+}
+
+/* Searching pays only where every worker, and the one who waits, can have a core. */
+static uint64_t choose_spin_ns(double spin, uint32_t n_workers) {
+    uint32_t n_cpus = (uint32_t)filchi_topology_usable_cpus();
+    if (spin < 0 || n_cpus == 1 || n_workers > n_cpus)
+        return 0;
+    return (uint64_t)((spin > 0 ? spin : DEFAULT_SPIN_S) * 1e9);
+}
+
+/* Binding by default only where the workers are as many as the usable cores: fewer share the machine
+ * with whatever else runs there, which the kernel balances and a binding would not; two pools bound
+ * to the same half would each get half. And not where a launcher gave the mask to several ranks. */
+static bool is_binding_harmless(uint32_t n_workers) {
+    uint32_t n_cpus = (uint32_t)filchi_topology_usable_cpus();
+    return n_workers == n_cpus && n_cpus > 1 && filchi_topology_local_ranks() == 1;
+}
+
+static struct filchi_placement *choose_placements(filch_bind bind, uint32_t n_workers) {
+    if (bind == FILCH_BIND_NONE || (bind == FILCH_BIND_AUTO && !is_binding_harmless(n_workers)))
+        return NULL;
+    struct filchi_placement *placements = malloc(n_workers * sizeof *placements);
+    enum filchi_bind_kind kind = bind == FILCH_BIND_NUMA ? FILCHI_BIND_NUMA : FILCHI_BIND_CORE;
+    if (placements != NULL && filchi_topology_plan((int)n_workers, kind, placements))
+        return placements;
+    free(placements); /* a binding is a wish: without it the pool works all the same */
+    return NULL;
+}
+
+filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
+    const char *function = "filch_thread_pool";
+    filch_thread_pool_options options;
+    if (filchi_options_read(function, &options, sizeof options, given) != FILCH_OK ||
+        check_options(function, &options) != FILCH_OK)
+        return NULL;
+    uint32_t n_workers = (uint32_t)options.max_workers;
+    if (n_workers == 0)
+        n_workers = (uint32_t)filchi_topology_usable_cpus();
+    if (n_workers > PARK_MAX_WORKERS)
+        n_workers = PARK_MAX_WORKERS;
+    struct thread_pool *self = calloc(1, sizeof *self + n_workers * sizeof self->threads[0]);
+    if (self == NULL) {
+        filchi_fail(FILCH_NO_MEMORY, "%s: no memory for %u workers", function, n_workers);
+        return NULL;
+    }
+    self->options = options;
+    strncpy(self->prefix, options.thread_name_prefix != NULL ? options.thread_name_prefix : "filch",
+            sizeof self->prefix - 1);
+    self->placements = choose_placements(options.bind, n_workers);
+    self->executor = filchi_executor_open(&thread_pool_operations, n_workers,
+                                          choose_spin_ns(options.spin, n_workers), self, function);
+    if (self->executor == NULL) {
+        free(self->placements);
+        free(self);
+        return NULL;
+    }
+    return self->executor;
+}

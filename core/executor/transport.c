@@ -1,0 +1,215 @@
+/* executor/transport.c: the rows of the argument table in task.h. */
+#include "executor/transport.h"
+
+#include "base/status.h"
+#include "executor/chunk.h"
+#include "future/error.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BYTES_ALIGN = 16 };
+
+static const void *param(const filch_task_type *type, const void *args, unsigned i) {
+    return (const char *)args + type->offsets[i];
+}
+
+static bool add(size_t *sum, size_t n) {
+    return !__builtin_add_overflow(*sum, n, sum) && *sum < SIZE_MAX / 2;
+}
+
+filch_status filchi_transport_check(const char *function, const filch_task_type *type,
+                                    const void *args) {
+    for (unsigned i = 0; i < type->n_params; i++) {
+        if (type->kinds[i] != FILCH_KIND_BYTES)
+            continue;
+        const filch_bytes *bytes = param(type, args, i);
+        if (bytes->data == NULL && bytes->size > 0)
+            return filchi_fail(FILCH_INVALID,
+                               "%s: argument %u of task '%s' has a size of %zu bytes, but its data "
+                               "is NULL",
+                               function, i + 1, type->name, bytes->size);
+    }
+    return FILCH_OK;
+}
+
+size_t filchi_transport_size(const filch_task_type *type, const void *args) {
+    size_t sum = type->args_size;
+    for (unsigned i = 0; type->copies && i < type->n_params; i++) {
+        bool fits = true;
+        if (type->kinds[i] == FILCH_KIND_STRING) {
+            const char *string = *(const char *const *)param(type, args, i);
+            fits = string == NULL || add(&sum, strlen(string) + 1);
+        } else if (type->kinds[i] == FILCH_KIND_BYTES) {
+            const filch_bytes *bytes = param(type, args, i);
+            fits = bytes->data == NULL || (add(&sum, BYTES_ALIGN - 1) && add(&sum, bytes->size));
+        }
+        if (!fits)
+            return SIZE_MAX;
+    }
+    return sum;
+}
+
+void filchi_transport_copy(const filch_task_type *type, const void *args, void *to) {
+    if (type->args_size > 0)
+        memcpy(to, args, type->args_size);
+    char *end = (char *)to + type->args_size;
+    for (unsigned i = 0; type->copies && i < type->n_params; i++) {
+        char *copied = (char *)to + type->offsets[i];
+        if (type->kinds[i] == FILCH_KIND_STRING) {
+            const char *string = *(const char *const *)param(type, args, i);
+            if (string == NULL)
+                continue;
+            size_t size = strlen(string) + 1;
+            *(char **)copied = memcpy(end, string, size);
+            end += size;
+        } else if (type->kinds[i] == FILCH_KIND_BYTES) {
+            const filch_bytes *bytes = param(type, args, i);
+            if (bytes->data == NULL)
+                continue;
+            end = (char *)round_up((uintptr_t)end, BYTES_ALIGN);
+            ((filch_bytes *)copied)->data = memcpy(end, bytes->data, bytes->size);
+            end += bytes->size;
+        }
+    }
+}
+
+static filch_status fail_no_memory(const char *function, const filch_task_type *type, size_t size,
+                                   const char *what) {
+    if (size == SIZE_MAX)
+        return filchi_fail(FILCH_NO_MEMORY, "%s: the %s of task '%s' are larger than memory",
+                           function, what, type->name);
+    return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for the %s of task '%s' (%zu bytes)",
+                       function, what, type->name, size);
+}
+
+/* memcpy, with the common sizes inlined. */
+static inline void copy_small(void *to, const void *from, size_t size) {
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size == 16)
+        memcpy(to, from, 16);
+    else if (size > 0)
+        memcpy(to, from, size);
+}
+
+filch_status filchi_transport_pack(const char *function, struct producer *producer,
+                                   struct block *block, const filch_task_type *type,
+                                   const void *args, size_t args_size, size_t value_size) {
+    filch_future *future = &block->future;
+    size_t value_at = 0;
+    block->args = block->room;
+    if (args_size > BLOCK_ROOM) {
+        block->args =
+            args_size == SIZE_MAX ? NULL : filchi_extent_take(&producer->extents, args_size);
+        if (block->args == NULL)
+            return fail_no_memory(function, type, args_size, "arguments");
+        future->extents |= BLOCK_HAS_ARGS;
+    } else {
+        value_at = round_up(args_size, type->result_align);
+    }
+    future->value = block->room + value_at;
+    future->value_size = value_size;
+    if (unlikely(value_size > BLOCK_ROOM - value_at && value_size > 0)) {
+        future->value = filchi_extent_take(&producer->extents, value_size);
+        if (future->value == NULL) {
+            filchi_transport_drop_args(block);
+            return fail_no_memory(function, type, value_size, "result");
+        }
+        future->extents |= BLOCK_HAS_VALUE;
+    }
+    if (type->copies)
+        filchi_transport_copy(type, args, block->args);
+    else
+        copy_small(block->args, args, args_size);
+    return FILCH_OK;
+}
+
+/* The bytes that a result refers to, in an extent: moved if filch_result_alloc made them, else
+ * copied. */
+static bool keep_bytes(struct frame *frame, const void *data, size_t size, void **text) {
+    if (data == frame->allocated && data != NULL) {
+        *text = frame->allocated;
+        frame->allocated = NULL;
+        return true;
+    }
+    struct producer *producer = filchi_pool_producer(frame->pool);
+    *text = producer == NULL ? NULL : filchi_extent_take(&producer->extents, size);
+    if (*text == NULL)
+        return false;
+    memcpy(*text, data, size);
+    return true;
+}
+
+/* Returns: false without memory. */
+static bool keep_value(struct frame *frame, filch_kind kind, void *value, void **text) {
+    if (kind == FILCH_KIND_STRING) {
+        char **string = value;
+        if (*string == NULL)
+            return true;
+        bool kept = keep_bytes(frame, *string, strlen(*string) + 1, text);
+        *string = *text;
+        return kept;
+    }
+    if (kind == FILCH_KIND_BYTES) {
+        filch_bytes *bytes = value;
+        if (bytes->data == NULL)
+            return true;
+        bool kept = keep_bytes(frame, bytes->data, bytes->size, text);
+        bytes->data = *text;
+        return kept;
+    }
+    return true;
+}
+
+static filch_error *make_error(struct frame *frame, int code, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static filch_error *make_error(struct frame *frame, int code, const char *format, ...) {
+    struct producer *producer = filchi_pool_producer(frame->pool);
+    struct worker *worker = filchi_worker_self();
+    va_list list;
+    va_start(list, format);
+    filch_error *error =
+        filchi_error_new(producer == NULL ? NULL : &producer->extents, frame->name, code,
+                         worker == NULL ? -1 : (int)worker->number, "", 0, format, list);
+    va_end(list);
+    return error;
+}
+
+void filchi_transport_conclude(struct frame *frame, const filch_task_type *type, void *value,
+                               int code, void **text) {
+    filch_kind kind = type->result_kind;
+    *text = NULL;
+    if (frame->raised == NULL && code != 0)
+        frame->raised = make_error(frame, code, "the task returned %d", code);
+    if (frame->raised == NULL && !keep_value(frame, kind, value, text))
+        frame->raised = make_error(frame, 0, "no memory to keep the result");
+    if (frame->owned != NULL && (kind == FILCH_KIND_STRING || kind == FILCH_KIND_BYTES))
+        free(frame->owned);
+    if (frame->allocated != NULL)
+        filchi_extent_give(frame->pool->arena, frame->allocated);
+    frame->owned = frame->allocated = NULL;
+}
+
+void filchi_transport_drop_args(struct block *block) {
+    if (block->future.extents & BLOCK_HAS_ARGS) {
+        filchi_extent_give(future_arena(&block->future), block->args);
+        block->future.extents &= ~(uint32_t)BLOCK_HAS_ARGS;
+    }
+}
+
+void filchi_transport_dispose(struct block *block) {
+    filch_future *future = &block->future;
+    struct arena *arena = future_arena(future);
+    if (future->extents & BLOCK_HAS_CHUNK)
+        filchi_chunk_dispose(future);
+    filchi_transport_drop_args(block);
+    if (future->extents & BLOCK_HAS_TEXT)
+        filchi_extent_give(arena, *(void **)future->value);
+    if (future->extents & BLOCK_HAS_VALUE)
+        filchi_extent_give(arena, future->value);
+    if (future->extents & BLOCK_HAS_NAME)
+        filchi_extent_give(arena, arena_address(arena, future->name));
+    future->extents = 0;
+}

@@ -1,0 +1,60 @@
+/* future/consumer.c: consumers of this process, and their bell. */
+#include "future/consumer.h"
+
+#include "platform/clock.h"
+#include "platform/futex.h"
+#include "structures/slab.h"
+#include <pthread.h>
+
+/* Opening and closing a collection is rare beside what it collects, so a mutex is enough here. */
+static struct {
+    pthread_mutex_t lock;
+    struct arena *arena;
+    struct heap heap;
+} home = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+enum { CONSUMER_LOG2 = 6 };
+_Static_assert(sizeof(struct consumer) <= 1 << CONSUMER_LOG2, "a consumer fits into its cell");
+
+struct consumer *filchi_consumer_open(void) {
+    pthread_mutex_lock(&home.lock);
+    if (home.arena == NULL) {
+        home.arena = filchi_arena_open((size_t)1 << 30);
+        if (home.arena != NULL)
+            filchi_heap_init(&home.heap, home.arena, CONSUMER_LOG2, true);
+    }
+    struct consumer *consumer = home.arena == NULL ? NULL : heap_take(&home.heap);
+    pthread_mutex_unlock(&home.lock);
+    if (consumer != NULL) {
+        filch_store_relaxed(&consumer->bell, 0u);
+        consumer->generation = completion_list_reopen(&consumer->list);
+    }
+    return consumer;
+}
+
+void filchi_consumer_close(struct consumer *consumer) {
+    (void)completion_list_reopen(&consumer->list);
+    slab_free(consumer);
+}
+
+void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
+                          struct completion_node *node) {
+    if (!completion_list_push(&consumer->list, generation, node)) /* BELL */
+        return;
+    uint32_t somebody = 1;
+    if (filch_load_seq_cst(&consumer->bell) == 1 && /* BELL */
+        filch_cas_acq_rel(&consumer->bell, &somebody, 0u))
+        filchi_futex_wake(&consumer->bell.value, 1, false);
+}
+
+bool filchi_consumer_sleep(struct consumer *consumer, uint64_t deadline_ns) {
+    bool in_time = true;
+    while (completion_list_is_empty(&consumer->list)) {
+        filch_store_seq_cst(&consumer->bell, 1u);                   /* BELL */
+        if (!completion_list_is_empty(&consumer->list) || !in_time) /* BELL */
+            break;
+        in_time = filchi_futex_wait(&consumer->bell.value, 1, deadline_ns, false);
+    }
+    filch_store_relaxed(&consumer->bell, 0u);
+    return !completion_list_is_empty(&consumer->list);
+}

@@ -1,0 +1,42 @@
+/* future/consumer.h: who waits for the first of several futures.
+ *
+ * A consumer has a completion list and a bell. Finishers push to the list and ring; one thread takes
+ * the list and, when it is empty, sleeps on the bell. Consumers are type-stable: a finisher may push
+ * late, after the consumer was closed and even opened again for somebody else; its generation is old
+ * then and the push fails (completion_list.h).
+ *
+ * They live in an arena of their own that is never unmapped, since a finisher in one executor may be
+ * late for a collection that is over futures of another one, closed by then.
+ *
+ * Edge BELL: push (seq_cst), load of the bell (seq_cst) against bell set (seq_cst), look at the list
+ * (seq_cst): the finisher sees the bell set, or the sleeper sees the node. */
+#ifndef FILCHI_CONSUMER_H
+#define FILCHI_CONSUMER_H
+
+#include "structures/completion_list.h"
+
+struct consumer {
+    struct completion_list list;
+    filch_atomic_u32 bell; /* 1: somebody sleeps, or is about to */
+    uint64_t generation;   /* the current one; the opener's */
+};
+
+/* Returns: NULL if there is no memory. */
+struct consumer *filchi_consumer_open(void);
+
+/* Later pushes fail. */
+void filchi_consumer_close(struct consumer *consumer);
+
+/* Pushes and rings, unless the generation is over. */
+void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
+                          struct completion_node *node);
+
+/* All that has been pushed since, oldest first. */
+static inline struct completion_node *consumer_take_all(struct consumer *consumer) {
+    return completion_list_take_all(&consumer->list);
+}
+
+/* Sleeps until the list is not empty. Returns: false if the deadline passed first. */
+bool filchi_consumer_sleep(struct consumer *consumer, uint64_t deadline_ns);
+
+#endif

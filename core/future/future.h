@@ -1,0 +1,180 @@
+/* future/future.h: the state word, and the transitions that are allowed. README.md has the table.
+ *
+ * The state word is the truth: a queue entry, a bitmap or a pointer elsewhere is a hint. Each
+ * transition is one CAS (or read-modify-write) on it, all accesses are 64 bits wide, and the futex is
+ * on its low half.
+ *
+ *     bits 0-2    phase
+ *     bit  3      WAITER            somebody may sleep on the low half
+ *     bit  4      CANCEL_REQUESTED  somebody tried to cancel it while it ran
+ *     bit  5      DELIVERED         the finisher is done with the block
+ *     bit  6      RELEASED          the last handle is gone
+ *     bit  7      SUBSCRIBED        the chain of subscribers may be non-empty
+ *     bit  8      BROKEN            (with FAILED) lost because the pool broke
+ *     bit  9      DEFERRED          outcome known, delivery queued for another worker
+ *     bits 16-31  owner: the worker that runs it
+ *     bits 32-63  generation
+ *
+ * SUBSCRIBED is what lets a future that nobody watches finish with one CAS, FINISHED and DELIVERED at
+ * once: a subscriber first pushes its node and then sets the bit, so the finisher's CAS fails if it
+ * has not seen it.
+ *
+ * Edges:
+ *   PUBLISHED  INIT -> PENDING (release) -> PENDING -> RUNNING (acquire): type and arguments
+ *   OUTCOME    RUNNING -> FINISHED, FAILED (release) -> a reader that sees it done (acquire)
+ *   GONE       DELIVERED and RELEASED (acq_rel, two threads): whoever sets the second has both
+ *              threads' accesses before it, and frees
+ */
+#ifndef FILCHI_FUTURE_H
+#define FILCHI_FUTURE_H
+
+#include "base/cc.h"
+#include "structures/slab.h"
+#include <filch/detail/atomic.h>
+#include <filch/future.h>
+#include <filch/task.h>
+
+enum future_phase {
+    FUTURE_FREE,
+    FUTURE_INIT,
+    FUTURE_PENDING,
+    FUTURE_RUNNING,
+    FUTURE_FINISHED,
+    FUTURE_FAILED,
+    FUTURE_CANCELLED,
+};
+
+#define FUTURE_PHASE UINT64_C(7)
+#define FUTURE_WAITER (UINT64_C(1) << 3)
+#define FUTURE_CANCEL_REQUESTED (UINT64_C(1) << 4)
+#define FUTURE_DELIVERED (UINT64_C(1) << 5)
+#define FUTURE_RELEASED (UINT64_C(1) << 6)
+#define FUTURE_SUBSCRIBED (UINT64_C(1) << 7)
+#define FUTURE_BROKEN (UINT64_C(1) << 8)
+#define FUTURE_DEFERRED (UINT64_C(1) << 9)
+#define FUTURE_OWNER_SHIFT 16
+#define FUTURE_OWNER (UINT64_C(0xffff) << FUTURE_OWNER_SHIFT)
+#define FUTURE_GENERATION_SHIFT 32
+#define FUTURE_GENERATION (UINT64_C(0xffffffff) << FUTURE_GENERATION_SHIFT)
+
+/* What the layer above lends to futures; one per executor, in the arena of its futures. */
+struct future_host {
+    /* Memory for a subscriber (64 bytes), or NULL. */
+    void *(*take_node)(struct future_host *host);
+    /* Runs a callback; a raise in it is reported. */
+    void (*call)(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
+                 void *arg);
+    /* Before a thread blocks on `future` (NULL: on the first of several). FILCH_OK: look again, then
+     * block. Inside a worker it may run the future right here, or refuse. */
+    filch_status (*before_wait)(struct future_host *host, filch_future *future, bool is_timed);
+    /* Frees what the future holds outside its block. */
+    void (*dispose)(struct future_host *host, filch_future *future);
+    /* An outside thread runs callbacks from enter to leave: closing waits for it. */
+    void (*enter_delivery)(struct future_host *host);
+    void (*leave_delivery)(struct future_host *host);
+    uint64_t spin_ns; /* a waiter looks so long before it sleeps */
+    bool is_shared;
+    char broken_because[168]; /* written before the first future is broken */
+};
+
+/* The first cache line of a block; the layer above puts the second one behind it. */
+struct filch_future {
+    filch_atomic_u64 state;
+    filch_atomic_pointer subscribers; /* struct subscriber, newest first; low bit: closed */
+    const filch_task_type *type;
+    void *value; /* where the result is */
+    size_t value_size;
+    filch_atomic_pointer error; /* filch_error: see error.h */
+    filch_atomic_u32 handles;   /* of this process */
+    filch_atomic_u32 looked_at; /* somebody has seen the error */
+    uint32_t extents;           /* bits of the layer above: what dispose has to free */
+    uint32_t name;              /* arena reference of the .name given to submit; 0: none */
+};
+_Static_assert(sizeof(struct filch_future) == CACHE_LINE, "one cache line of header");
+
+static inline enum future_phase state_phase(uint64_t state) {
+    return (enum future_phase)(state & FUTURE_PHASE);
+}
+
+static inline bool state_is_done(uint64_t state) {
+    return state_phase(state) >= FUTURE_FINISHED;
+}
+
+static inline uint32_t state_owner(uint64_t state) {
+    return (uint32_t)((state & FUTURE_OWNER) >> FUTURE_OWNER_SHIFT);
+}
+
+static inline uint32_t state_generation(uint64_t state) {
+    return (uint32_t)(state >> FUTURE_GENERATION_SHIFT);
+}
+
+static inline struct arena *future_arena(const filch_future *future) {
+    return slab_of(future)->arena;
+}
+
+static inline struct future_host *future_host(const filch_future *future) {
+    return (struct future_host *)future_arena(future)->owner;
+}
+
+static inline uint64_t future_state(const filch_future *future) {
+    return filch_load_acquire(&future->state); /* OUTCOME */
+}
+
+/* FREE -> INIT, with the next generation; one handle, no subscriber, no error. */
+void filchi_future_init(filch_future *future, const filch_task_type *type);
+
+/* INIT -> PENDING. Returns: the generation. */
+static inline uint32_t future_publish(filch_future *future) {
+    uint64_t state = filch_load_relaxed(&future->state);
+    state = (state & FUTURE_GENERATION) | FUTURE_PENDING;
+    filch_store_release(&future->state, state); /* PUBLISHED */
+    return state_generation(state);
+}
+
+/* INIT -> FREE: it was never published. */
+void filchi_future_abort(filch_future *future);
+
+/* PENDING -> RUNNING(owner), if the generation is still this one. */
+static inline bool future_try_start(filch_future *future, uint32_t generation, uint32_t owner) {
+    uint64_t state = filch_load_relaxed(&future->state);
+    for (;;) {
+        if (state_phase(state) != FUTURE_PENDING || state_generation(state) != generation)
+            return false;
+        uint64_t running = (state & ~(FUTURE_PHASE | FUTURE_OWNER)) | FUTURE_RUNNING |
+                           (uint64_t)owner << FUTURE_OWNER_SHIFT;
+        if (filch_cas_acq_rel(&future->state, &state, running)) /* PUBLISHED */
+            return true;
+    }
+}
+
+/* RUNNING -> `phase` (FINISHED or FAILED), and delivers. The caller owns the running future. */
+void filchi_future_finish(filch_future *future, enum future_phase phase);
+
+/* The same, but callbacks are left to another worker. Returns: true if `future` is to be queued for
+ * one, which then calls filchi_future_deliver_deferred. */
+bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase);
+
+/* Delivers what was deferred, unless somebody else has. */
+void filchi_future_deliver_deferred(filch_future *future, uint32_t generation);
+
+/* PENDING -> FAILED and BROKEN, and delivers. Returns: false if it was not pending. */
+bool filchi_future_break(filch_future *future, uint32_t generation);
+
+/* PENDING -> CANCELLED, and delivers. */
+bool filchi_future_cancel_pending(filch_future *future, uint32_t generation);
+
+/* PENDING -> FREE: a submit that is taken back. Returns: false if somebody was faster. */
+bool filchi_future_withdraw(filch_future *future);
+
+/* Waits until it is done. Returns: FILCH_OK, FILCH_TIMEOUT, or what before_wait refused with. */
+filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns);
+
+/* The name that errors and reports give. */
+const char *filchi_future_name(const filch_future *future);
+
+/* Does a variable of this kind and size take this type's result? Else the thread's message says what
+ * would. */
+filch_status filchi_future_check_fit(const char *function, const filch_task_type *type,
+                                     size_t value_size, size_t size, filch_kind kind);
+
+#endif

@@ -1,0 +1,171 @@
+/* future/subscribers.c: adding, firing, abandoning. */
+#include "future/subscribers.h"
+
+#include "base/status.h"
+
+enum { ARMED, FIRED, ABANDONED, CLAIMED };
+
+#define CLOSED ((uintptr_t)1)
+
+static bool is_closed(const void *head) {
+    return ((uintptr_t)head & CLOSED) != 0;
+}
+
+static struct subscriber *first_of(const void *head) {
+    return (struct subscriber *)((uintptr_t)head & ~CLOSED);
+}
+
+/* Does what a node is there for, if nobody else has. */
+static void fire(struct subscriber *node) {
+    uint64_t armed = ARMED;
+    if (!filch_cas_seq_cst(&node->state, &armed, (uint64_t)FIRED)) /* ARMED */
+        return;
+    filch_future *future = node->future;
+    if (node->consumer != NULL) {
+        filchi_consumer_push(node->consumer, node->to.generation, &node->link);
+    } else {
+        struct future_host *host = future_host(future);
+        host->call(host, future, node->to.fn, node->arg);
+    }
+}
+
+void filchi_subscribers_fire(filch_future *future) {
+    void *head = filch_load_acquire(&future->subscribers); /* NODE */
+    while (!is_closed(head) &&
+           !filch_cas_seq_cst(&future->subscribers, &head, (void *)((uintptr_t)head | CLOSED)))
+        ; /* NODE, ARMED */
+    struct subscriber *oldest = NULL;
+    for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
+        /* Two who fire at once write the same here. */
+        filch_store_relaxed(&node->newer, (void *)oldest);
+        oldest = node;
+    }
+    for (struct subscriber *node = oldest; node != NULL;
+         node = (struct subscriber *)filch_load_relaxed(&node->newer))
+        fire(node);
+}
+
+/* Sets SUBSCRIBED, so that the finisher looks at the chain. Returns: false if it is done already. */
+static bool announce(filch_future *future) {
+    uint64_t state = future_state(future);
+    for (;;) {
+        if (state_is_done(state))
+            return false;
+        if (state & FUTURE_SUBSCRIBED)
+            return true;
+        if (filch_cas_acq_rel(&future->state, &state, state | FUTURE_SUBSCRIBED))
+            return true;
+    }
+}
+
+/* Returns: false if the chain is closed. */
+static bool push(filch_future *future, struct subscriber *node) {
+    void *head = filch_load_acquire(&future->subscribers);
+    do {
+        if (is_closed(head))
+            return false;
+        node->next = first_of(head);
+    } while (!filch_cas_seq_cst(&future->subscribers, &head, (void *)node)); /* NODE */
+    return true;
+}
+
+static struct subscriber *take_node(filch_future *future) {
+    struct future_host *host = future_host(future);
+    struct subscriber *node = host->take_node(host);
+    if (node == NULL)
+        filchi_fail(FILCH_NO_MEMORY, "no memory for a subscription to the future of task '%s'",
+                    future->type->name);
+    else
+        node->future = future;
+    return node;
+}
+
+filch_status filchi_subscribers_add_callback(filch_future *future,
+                                             void (*fn)(filch_future *, void *), void *arg) {
+    struct future_host *host = future_host(future);
+    /* While its callbacks run, the chain is closed though they are not all through: a callback that
+     * is added then runs at once, nested. */
+    if (!state_is_done(future_state(future))) {
+        struct subscriber *node = take_node(future);
+        if (node == NULL)
+            return FILCH_NO_MEMORY;
+        node->consumer = NULL;
+        node->to.fn = fn;
+        node->arg = arg;
+        filch_store_relaxed(&node->state, (uint64_t)ARMED);
+        if (push(future, node)) {
+            if (!announce(future)) {
+                host->enter_delivery(host);
+                filchi_subscribers_fire(future);
+                host->leave_delivery(host);
+            }
+            return FILCH_OK;
+        }
+        slab_free(node);
+    }
+    host->enter_delivery(host);
+    host->call(host, future, fn, arg);
+    host->leave_delivery(host);
+    return FILCH_OK;
+}
+
+/* Takes over a node that somebody abandoned. */
+static struct subscriber *claim_abandoned(filch_future *future) {
+    void *head = filch_load_acquire(&future->subscribers); /* NODE */
+    for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
+        uint64_t abandoned = ABANDONED;
+        if (filch_load_relaxed(&node->state) == ABANDONED &&
+            filch_cas_acq_rel(&node->state, &abandoned, (uint64_t)CLAIMED))
+            return node;
+    }
+    return NULL;
+}
+
+filch_status filchi_subscribers_add(filch_future *future, struct consumer *consumer,
+                                    uint64_t generation, struct subscriber **out) {
+    *out = NULL;
+    if (state_is_done(future_state(future)))
+        return FILCH_OK;
+    struct subscriber *node = claim_abandoned(future);
+    bool is_chained = node != NULL;
+    if (!is_chained) {
+        node = take_node(future);
+        if (node == NULL)
+            return FILCH_NO_MEMORY;
+        /* Not visible to anybody yet: CLAIMED keeps it from being fired before it is complete. */
+        filch_store_relaxed(&node->state, (uint64_t)CLAIMED);
+    }
+    node->consumer = consumer;
+    node->to.generation = generation;
+    (void)filch_exchange_seq_cst(&node->state, (uint64_t)ARMED); /* ARMED */
+    *out = node;
+    if (!is_chained && !push(future, node)) {
+        slab_free(node);
+        *out = NULL;
+        return FILCH_OK;
+    }
+    if (!announce(future) || is_closed(filch_load_seq_cst(&future->subscribers))) /* ARMED */
+        filchi_subscribers_fire(future);
+    return FILCH_OK;
+}
+
+void filchi_subscribers_abandon(struct subscriber *node) {
+    uint64_t armed = ARMED;
+    (void)filch_cas_seq_cst(&node->state, &armed, (uint64_t)ABANDONED);
+}
+
+void filchi_subscribers_free(filch_future *future) {
+    struct subscriber *node = first_of(filch_load_relaxed(&future->subscribers));
+    for (struct subscriber *next; node != NULL; node = next) {
+        next = node->next;
+        slab_free(node);
+    }
+}
+
+filch_status filch_add_done_callback(filch_future *future,
+                                     void (*fn)(filch_future *future, void *arg), void *arg) {
+    if (future == NULL || fn == NULL)
+        return filchi_fail(FILCH_INVALID, "filch_add_done_callback: %s is NULL",
+                           future == NULL ? "future" : "fn");
+    return filchi_subscribers_add_callback(future, fn, arg);
+}

@@ -1,0 +1,136 @@
+/* future/wait.c: filch_wait. */
+#include "base/status.h"
+#include "future/future.h"
+#include "future/subscribers.h"
+#include "platform/clock.h"
+#include <filch/collect.h>
+#include <math.h>
+#include <stdlib.h>
+
+static bool is_failed(filch_future *future) {
+    return state_phase(future_state(future)) == FUTURE_FAILED;
+}
+
+static bool is_done(filch_future *future) {
+    return state_is_done(future_state(future));
+}
+
+/* Has what the caller waits for come, as far as one future tells? */
+static bool suffices(filch_future *future, filch_return_when when) {
+    return is_done(future) && (when == FILCH_FIRST_COMPLETED || is_failed(future));
+}
+
+/* All: one after the other; inside a worker each may run right here. */
+static filch_status wait_all(filch_future **futures, size_t n, uint64_t deadline_ns) {
+    for (size_t i = 0; i < n; i++) {
+        filch_status status = filchi_future_await(futures[i], deadline_ns);
+        if (status != FILCH_OK)
+            return status;
+    }
+    return FILCH_OK;
+}
+
+static bool any_suffices(filch_future **futures, size_t n, filch_return_when when) {
+    for (size_t i = 0; i < n; i++)
+        if (suffices(futures[i], when))
+            return true;
+    return false;
+}
+
+/* Takes what has come; counts it. Returns: true if one of them is what the caller waits for. */
+static bool take(struct consumer *consumer, filch_return_when when, size_t *n_left) {
+    bool came = false;
+    struct completion_node *node = consumer_take_all(consumer);
+    for (; node != NULL; node = (struct completion_node *)filch_load_relaxed(&node->next)) {
+        came = came || suffices(container_of(node, struct subscriber, link)->future, when);
+        (*n_left)--;
+    }
+    return came;
+}
+
+static filch_status wait_first(filch_future **futures, size_t n, filch_return_when when,
+                               uint64_t deadline_ns) {
+    if (any_suffices(futures, n, when))
+        return FILCH_OK;
+    if (filchi_clock_passed(deadline_ns))
+        return FILCH_TIMEOUT;
+    struct future_host *host = future_host(futures[0]);
+    filch_status status = host->before_wait(host, NULL, deadline_ns != FILCHI_NEVER);
+    if (status != FILCH_OK)
+        return status;
+    struct subscriber **nodes = calloc(n, sizeof *nodes);
+    struct consumer *consumer = nodes == NULL ? NULL : filchi_consumer_open();
+    if (consumer == NULL) {
+        free(nodes);
+        return filchi_fail(FILCH_NO_MEMORY, "filch_wait: no memory to watch %zu futures", n);
+    }
+    size_t n_left = 0;
+    for (size_t i = 0; i < n && status == FILCH_OK; i++) {
+        status = filchi_subscribers_add(futures[i], consumer, consumer->generation, &nodes[i]);
+        if (nodes[i] != NULL)
+            n_left++;
+        else if (status == FILCH_OK && suffices(futures[i], when))
+            goto done;
+    }
+    while (status == FILCH_OK && !take(consumer, when, &n_left) && n_left > 0)
+        if (!filchi_consumer_sleep(consumer, deadline_ns))
+            status = FILCH_TIMEOUT;
+done:
+    for (size_t i = 0; i < n; i++)
+        if (nodes[i] != NULL)
+            filchi_subscribers_abandon(nodes[i]);
+    filchi_consumer_close(consumer);
+    free(nodes);
+    return status;
+}
+
+/* Moves the done ones to the front; a stable partition with room for the others. */
+static filch_status split(filch_future **futures, size_t n, size_t *n_done) {
+    filch_future **pending = malloc(n * sizeof(filch_future *) + 1);
+    if (pending == NULL)
+        return filchi_fail(FILCH_NO_MEMORY, "filch_wait: no memory to sort %zu futures", n);
+    size_t done = 0, left = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (is_done(futures[i]))
+            futures[done++] = futures[i];
+        else
+            pending[left++] = futures[i];
+    }
+    for (size_t i = 0; i < left; i++)
+        futures[done + i] = pending[i];
+    free(pending);
+    *n_done = done;
+    return FILCH_OK;
+}
+
+filch_status filch_wait(filch_future **futures, size_t n, filch_return_when when, double timeout,
+                        size_t *n_done) {
+    if (futures == NULL && n > 0)
+        return filchi_fail(FILCH_INVALID, "filch_wait: futures is NULL, but n is %zu", n);
+    if (when != FILCH_FIRST_COMPLETED && when != FILCH_FIRST_EXCEPTION &&
+        when != FILCH_ALL_COMPLETED)
+        return filchi_fail(FILCH_INVALID,
+                           "filch_wait: when is %d; use FILCH_FIRST_COMPLETED, "
+                           "FILCH_FIRST_EXCEPTION or FILCH_ALL_COMPLETED",
+                           (int)when);
+    if (isnan(timeout))
+        return filchi_fail(FILCH_INVALID, "filch_wait: timeout is not a number; pass FILCH_FOREVER "
+                                          "for no limit");
+    for (size_t i = 0; i < n; i++)
+        if (futures[i] == NULL)
+            return filchi_fail(FILCH_INVALID, "filch_wait: futures[%zu] is NULL", i);
+    filch_status status = FILCH_OK;
+    if (n > 0) {
+        uint64_t deadline_ns = filchi_clock_deadline(timeout);
+        status = when == FILCH_ALL_COMPLETED ? wait_all(futures, n, deadline_ns)
+                                             : wait_first(futures, n, when, deadline_ns);
+    }
+    if (status == FILCH_TIMEOUT)
+        filchi_fail(FILCH_TIMEOUT, "filch_wait: the time limit passed first");
+    if (n_done != NULL && (status == FILCH_OK || status == FILCH_TIMEOUT)) {
+        filch_status sorted = split(futures, n, n_done);
+        if (sorted != FILCH_OK)
+            return sorted;
+    }
+    return status;
+}

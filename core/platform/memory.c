@@ -1,0 +1,48 @@
+/* platform/memory.c: mmap, mprotect, madvise. */
+#include "platform/memory.h"
+
+#include "base/cc.h"
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void *filchi_memory_reserve(size_t bytes, size_t alignment) {
+    size_t with_slack = bytes + alignment;
+    if (with_slack < bytes)
+        return NULL;
+    char *start =
+        mmap(NULL, with_slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED)
+        return NULL;
+    char *aligned = (char *)round_up((uintptr_t)start, alignment);
+    size_t before = (size_t)(aligned - start);
+    if (before > 0)
+        munmap(start, before);
+    if (with_slack - before > bytes)
+        munmap(aligned + bytes, with_slack - before - bytes);
+    return aligned;
+}
+
+bool filchi_memory_commit(void *start, size_t bytes) {
+    return mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+void filchi_memory_discard(void *start, size_t bytes) {
+    madvise(start, bytes, MADV_DONTNEED);
+}
+
+void filchi_memory_release(void *start, size_t bytes) {
+    munmap(start, bytes);
+}
+
+size_t filchi_memory_physical(void) {
+    return (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t filchi_memory_address_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    return (size_t)limit.rlim_cur;
+}

@@ -1,0 +1,166 @@
+/* platform/stack.c: segments by mmap, switched by ucontext, which knows every architecture's rules;
+ * its two system calls do not matter at one switch in thousands of calls. */
+#include "platform/stack.h"
+
+#include "base/cc.h"
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FILCH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FILCH_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define FILCH_TSAN_FIBERS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FILCH_TSAN_FIBERS 1
+#endif
+#endif
+#ifdef FILCH_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef FILCH_TSAN_FIBERS
+#include <sanitizer/tsan_interface.h>
+#endif
+
+/* One switch to a fresh segment, on the stack that it leaves. */
+struct segment {
+    void *low;
+    void (*fn)(void *arg);
+    void *arg;
+    ucontext_t caller;
+    ucontext_t callee;
+#ifdef FILCH_ASAN
+    void *fake_stack;
+    const void *caller_low;
+    size_t caller_bytes;
+#endif
+#ifdef FILCH_TSAN_FIBERS
+    void *caller_fiber;
+    void *fiber;
+#endif
+};
+
+static THREAD_LOCAL struct {
+    char *low;
+    size_t bytes; /* 0: not one of our threads */
+    size_t thread_bytes;
+    void *kept; /* one segment that is not in use */
+} stack;
+
+void filchi_stack_enter_thread(void) {
+    pthread_attr_t attributes;
+    void *low;
+    size_t bytes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return;
+    if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
+        stack.low = low;
+        stack.bytes = bytes;
+        stack.thread_bytes = bytes;
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+bool filchi_stack_is_short(void) {
+    char here;
+    return (uintptr_t)&here - (uintptr_t)stack.low < stack.bytes / 4;
+}
+
+static size_t guard_bytes(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void *map_segment(size_t bytes) {
+    void *start = mmap(NULL, bytes + guard_bytes(), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (start == MAP_FAILED)
+        return NULL;
+    if (mprotect(start, guard_bytes(), PROT_NONE) != 0) {
+        munmap(start, bytes + guard_bytes());
+        return NULL;
+    }
+    return (char *)start + guard_bytes();
+}
+
+static void unmap_segment(void *low, size_t bytes) {
+    munmap((char *)low - guard_bytes(), bytes + guard_bytes());
+}
+
+void filchi_stack_leave_thread(void) {
+    if (stack.kept != NULL)
+        unmap_segment(stack.kept, stack.thread_bytes);
+    stack.kept = NULL;
+    stack.bytes = 0;
+}
+
+static THREAD_LOCAL struct segment *entering;
+
+static void segment_main(void) {
+    struct segment *segment = entering;
+#ifdef FILCH_ASAN
+    __sanitizer_finish_switch_fiber(NULL, &segment->caller_low, &segment->caller_bytes);
+#endif
+    segment->fn(segment->arg);
+#ifdef FILCH_ASAN
+    __sanitizer_start_switch_fiber(NULL, segment->caller_low, segment->caller_bytes);
+#endif
+#ifdef FILCH_TSAN_FIBERS
+    __tsan_switch_to_fiber(segment->caller_fiber, 0);
+#endif
+}
+
+/* getcontext may return twice as far as the compiler knows, so what is needed afterwards lives in
+ * `segment` alone. */
+static void switch_to(struct segment *segment, size_t bytes) {
+    getcontext(&segment->callee);
+    segment->callee.uc_stack.ss_sp = segment->low;
+    segment->callee.uc_stack.ss_size = bytes;
+    segment->callee.uc_link = &segment->caller;
+    makecontext(&segment->callee, segment_main, 0);
+    entering = segment;
+#ifdef FILCH_ASAN
+    __sanitizer_start_switch_fiber(&segment->fake_stack, segment->low, bytes);
+#endif
+#ifdef FILCH_TSAN_FIBERS
+    segment->caller_fiber = __tsan_get_current_fiber();
+    segment->fiber = __tsan_create_fiber(0);
+    __tsan_switch_to_fiber(segment->fiber, 0);
+#endif
+    swapcontext(&segment->caller, &segment->callee);
+#ifdef FILCH_ASAN
+    __sanitizer_finish_switch_fiber(segment->fake_stack, NULL, NULL);
+#endif
+#ifdef FILCH_TSAN_FIBERS
+    __tsan_destroy_fiber(segment->fiber);
+#endif
+}
+
+bool filchi_stack_call(void (*fn)(void *arg), void *arg) {
+    size_t bytes = stack.thread_bytes;
+    struct segment segment = {.low = stack.kept, .fn = fn, .arg = arg};
+    stack.kept = NULL;
+    if (segment.low == NULL)
+        segment.low = map_segment(bytes);
+    if (segment.low == NULL)
+        return false;
+    char *low_before = stack.low;
+    size_t bytes_before = stack.bytes;
+    stack.low = segment.low;
+    stack.bytes = bytes;
+    switch_to(&segment, bytes);
+    stack.low = low_before;
+    stack.bytes = bytes_before;
+    if (stack.kept == NULL)
+        stack.kept = segment.low;
+    else
+        unmap_segment(segment.low, bytes);
+    return true;
+}

@@ -1,0 +1,25 @@
+/* platform/stack.h: how much stack is left, and calling a function on a fresh one.
+ *
+ * A worker that waits for a task runs it on top of the waiting one, to any depth. When the room gets
+ * short, the next one runs on a newly mapped segment of the same thread. Only threads that called
+ * filchi_stack_enter_thread switch; elsewhere there is always room. */
+#ifndef FILCHI_STACK_H
+#define FILCHI_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Notes the bounds of the calling thread's stack. Call it from the thread's main function. */
+void filchi_stack_enter_thread(void);
+
+/* Is less than a quarter of the current stack (or segment) left? */
+bool filchi_stack_is_short(void);
+
+/* Calls fn(arg) on a fresh segment as large as the thread's stack, and returns when it has returned.
+ * Returns: false if there was no memory for one; fn has not been called then. */
+bool filchi_stack_call(void (*fn)(void *arg), void *arg);
+
+/* Frees what the thread keeps. Call it at the end of the thread's main function. */
+void filchi_stack_leave_thread(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* scheduler/intent.h: what a worker is about to do to shared memory, said before it does it.
+ *
+ * The second rule of the design: every step on shared memory that is not one CAS is first written
+ * into the worker's own record, and can be done twice without harm. When a worker process dies, the
+ * reaper reads its record and finishes or undoes the step. Threads die only together with all who
+ * could read a record, so in a pool of threads writing one is left out (is_kept is false); the
+ * accessors mark the steps. */
+#ifndef FILCHI_INTENT_H
+#define FILCHI_INTENT_H
+
+#include <filch/detail/atomic.h>
+#include <stddef.h>
+
+enum intent_step {
+    INTENT_NONE,
+    INTENT_TAKE,   /* entries[0..n): being taken from a deque */
+    INTENT_FINISH, /* entries[0]: the future whose outcome is being delivered */
+};
+
+enum { INTENT_ENTRIES = 32 };
+
+struct intent {
+    filch_atomic_u32 step;
+    uint32_t n;
+    bool is_kept;
+    uint64_t entries[INTENT_ENTRIES];
+};
+
+static inline void intent_announce(struct intent *intent, enum intent_step step,
+                                   const uint64_t *entries, size_t n) {
+    if (!intent->is_kept)
+        return;
+    for (size_t i = 0; i < n && i < INTENT_ENTRIES; i++)
+        intent->entries[i] = entries[i];
+    intent->n = (uint32_t)n;
+    filch_store_release(&intent->step, (uint32_t)step); /* ANNOUNCED: read after the death */
+}
+
+static inline void intent_clear(struct intent *intent) {
+    if (intent->is_kept)
+        filch_store_release(&intent->step, (uint32_t)INTENT_NONE); /* ANNOUNCED */
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* scheduler/scheduler.h: queues, workers and the rule by which one finds the other.
+ *
+ * The scheduler moves 64-bit entries and knows nothing of what they mean: run() of the layer above
+ * drops an entry that is stale, so entries may be stale or duplicated (the state word of a future is
+ * the truth). Everything here lies in the arena; what differs between kinds of pools is in the
+ * operations.
+ *
+ * Who submits owns a producer: a deque and the heaps that its submissions come from. A worker is a
+ * producer too. Workers pop their own deque (newest first); from the deques of outside threads, which
+ * are never popped, they take up to BATCH entries with one CAS into a second deque, refilled only
+ * when empty, from which everybody takes the oldest: so the rest of a batch can be stolen before its
+ * first task runs, and with one worker tasks from one outside thread start in order. */
+#ifndef FILCHI_SCHEDULER_H
+#define FILCHI_SCHEDULER_H
+
+#include "scheduler/intent.h"
+#include "scheduler/park.h"
+#include "structures/deque.h"
+#include "structures/extent.h"
+#include <filch/status.h>
+
+struct worker;
+struct scheduler;
+
+enum { BATCH = 32, FIRST_RING = 4096 };
+
+struct scheduler_operations {
+    /* Runs an entry, unless it is stale. */
+    void (*run)(struct worker *worker, uint64_t entry);
+    /* Touches what run() will read. */
+    void (*prefetch)(struct scheduler *scheduler, uint64_t entry);
+    /* Is it worth keeping? (arg is the scheduler.) */
+    bool (*is_live)(void *arg, uint64_t entry);
+    /* Starts a worker that has never run. Returns: 0 or an errno value. */
+    int (*start)(struct worker *worker);
+};
+
+/* Lies at the start of a run of chunks of its own, with its first ring. */
+struct producer {
+    struct deque deque;
+    struct scheduler *scheduler;
+    struct producer *next;   /* list of outside producers; written before it is published */
+    filch_atomic_u32 in_use; /* 0: its thread has ended, and the next one may adopt it */
+    struct heap futures;     /* type-stable, 128-byte cells */
+    struct extents extents;
+};
+
+struct worker {
+    struct producer producer;
+    struct deque batch;
+    _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
+    uint32_t number;
+    bool is_searching; /* its own copy of its search bit */
+    uint32_t tick;
+    uint64_t random;
+    struct producer *lucky; /* where it found outside work last */
+    struct intent intent;
+    _Alignas(CACHE_LINE) unsigned char batch_ring[sizeof(struct ring) + BATCH * sizeof(uint64_t)];
+};
+
+enum { SCHEDULER_STOPPING = 1, SCHEDULER_BROKEN = 2, SCHEDULER_CANCELLING = 4 };
+
+struct scheduler {
+    const struct scheduler_operations *operations;
+    struct arena *arena;
+    uint64_t spin_ns;
+    uint32_t n_workers;
+    filch_atomic_u32 flags;
+    filch_atomic_pointer outside; /* struct producer, newest first */
+    filch_atomic_pointer retired; /* struct ring, to be freed after a grace period */
+    struct park park;
+    filch_atomic_pointer workers[]; /* struct worker, NULL before it is first woken */
+};
+
+/* Lays out a scheduler over memory that the caller gives: filchi_scheduler_bytes(n_workers). */
+size_t filchi_scheduler_bytes(uint32_t n_workers);
+void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_workers,
+                           uint64_t spin_ns, bool is_shared,
+                           const struct scheduler_operations *operations);
+
+/* A producer for the calling outside thread: an abandoned one or a new one.
+ * Returns: NULL if there is no memory. */
+struct producer *filchi_scheduler_join(struct scheduler *scheduler);
+
+/* Leaves a producer, entries included, to the next thread that joins. */
+void filchi_scheduler_part(struct producer *producer);
+
+/* Makes room for one entry more. Returns: false if there is no memory. Owner. */
+bool filchi_producer_make_room(struct producer *producer);
+
+/* Is there an entry anywhere? */
+bool filchi_scheduler_has_work(const struct scheduler *scheduler);
+
+/* Wakes or starts one worker, if any sleeps. Returns: 0, or an errno value if the only workers that
+ * could be woken could not be started. */
+int filchi_scheduler_wake_one(struct scheduler *scheduler);
+
+/* Sets a flag that ends or breaks the pool and wakes every started worker: whoever pushes afterwards
+ * sees the flag after its push, and workers that then see the flag and no work leave. */
+void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag);
+
+static inline uint32_t scheduler_flags(const struct scheduler *scheduler) {
+    return filch_load_acquire(&scheduler->flags);
+}
+
+/* Takes every entry that is queued anywhere and gives it to drop(arg, entry). For a pool that broke
+ * or ends; workers may be taking at the same time. */
+void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg, uint64_t entry),
+                            void *arg);
+
+/* Pushes an entry; filchi_producer_make_room has been called if this returns false. Owner. */
+static inline bool producer_push(struct producer *producer, uint64_t entry) {
+    return deque_push(&producer->deque, entry);
+}
+
+static inline struct worker *scheduler_worker(const struct scheduler *scheduler, uint32_t number) {
+    return (struct worker *)filch_load_acquire(&scheduler->workers[number]); /* WORKER-MADE */
+}
+
+#endif

@@ -1,0 +1,210 @@
+/* scheduler/worker.c: the worker's loop.
+ *
+ * Order of looking: its own deque (newest first), its batch (oldest first), the deques of outside
+ * threads (a batch), then the other workers (one entry). Every OUTSIDE_EVERY entries the outside
+ * deques come first, so that tasks that keep submitting tasks do not starve them. */
+#include "scheduler/worker.h"
+
+#include "base/random.h"
+#include "platform/clock.h"
+#include "structures/reclaim.h"
+#include <string.h>
+
+enum { OUTSIDE_EVERY = 64, FIRST_PAUSE = 16, LONGEST_PAUSE = 512 };
+
+static THREAD_LOCAL struct worker *self;
+
+struct worker *filchi_worker_self(void) {
+    return self;
+}
+
+void filchi_worker_become(struct worker *worker) {
+    self = worker;
+}
+
+struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number) {
+    struct worker *worker = scheduler_worker(scheduler, number);
+    if (worker != NULL)
+        return worker; /* made before, and could not be started then */
+    worker = filchi_arena_take(scheduler->arena, 1);
+    if (worker == NULL)
+        return NULL;
+    memset(worker, 0, sizeof *worker);
+    filchi_producer_init(&worker->producer, scheduler);
+    struct ring *ring = (struct ring *)worker->batch_ring;
+    ring_init(ring, BATCH);
+    deque_init(&worker->batch, ring);
+    worker->number = number;
+    random_seed(&worker->random, number);
+    /* Only who claimed the sleeper makes it, so nobody else stores here. */
+    filch_store_release(&scheduler->workers[number], (void *)worker); /* WORKER-MADE */
+    return worker;
+}
+
+/* Takes a batch from an outside deque; the first entry to run, the rest to be stolen. */
+static bool take_from(struct worker *worker, struct producer *producer, uint64_t *entry) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint64_t entries[BATCH];
+    size_t share = scheduler->n_workers > 1 ? 2 : 1;
+    size_t n = deque_take_many(&producer->deque, entries, BATCH, share);
+    if (n == 0)
+        return false;
+    intent_announce(&worker->intent, INTENT_TAKE, entries, n);
+    for (size_t i = 0; i < n; i++)
+        scheduler->operations->prefetch(scheduler, entries[i]);
+    *entry = entries[0];
+    if (n > 1)
+        deque_refill(&worker->batch, entries + 1, n - 1);
+    intent_clear(&worker->intent);
+    worker->lucky = producer;
+    return true;
+}
+
+static bool take_outside(struct worker *worker, uint64_t *entry) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    if (!deque_is_empty(&worker->batch))
+        return deque_steal(&worker->batch, entry) == DEQUE_TOOK;
+    struct producer *first = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    struct producer *from = worker->lucky != NULL ? worker->lucky : first;
+    for (struct producer *p = from; p != NULL; p = p->next)
+        if (take_from(worker, p, entry))
+            return true;
+    for (struct producer *p = first; p != from; p = p->next)
+        if (take_from(worker, p, entry))
+            return true;
+    return false;
+}
+
+static bool steal_from(struct worker *victim, uint64_t *entry) {
+    return deque_steal(&victim->batch, entry) == DEQUE_TOOK ||
+           deque_steal(&victim->producer.deque, entry) == DEQUE_TOOK;
+}
+
+static bool steal(struct worker *worker, uint64_t *entry) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint32_t n = scheduler->n_workers;
+    if (n == 1)
+        return false;
+    uint32_t start = random_below(&worker->random, n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t number = start + i < n ? start + i : start + i - n;
+        struct worker *victim = scheduler_worker(scheduler, number);
+        if (victim != NULL && victim != worker && steal_from(victim, entry))
+            return true;
+    }
+    return false;
+}
+
+static bool look_elsewhere(struct worker *worker, uint64_t *entry) {
+    filchi_reclaim_enter();
+    bool found = take_outside(worker, entry) || steal(worker, entry);
+    filchi_reclaim_leave();
+    return found;
+}
+
+static bool take_batch(struct worker *worker, uint64_t *entry) {
+    for (;;) {
+        enum deque_outcome outcome = deque_steal(&worker->batch, entry);
+        if (outcome != DEQUE_LOST)
+            return outcome == DEQUE_TOOK;
+    }
+}
+
+static bool find(struct worker *worker, uint64_t *entry) {
+    if (++worker->tick % OUTSIDE_EVERY == 0) {
+        filchi_reclaim_enter();
+        bool found = take_outside(worker, entry);
+        filchi_reclaim_leave();
+        if (found)
+            return true;
+    }
+    return deque_pop(&worker->producer.deque, entry) || take_batch(worker, entry) ||
+           look_elsewhere(worker, entry);
+}
+
+static void begin_search(struct worker *worker) {
+    worker->is_searching = true;
+    filchi_park_begin_search(&worker->producer.scheduler->park, worker->number);
+}
+
+/* A searcher that found something leaves the rest to another one: what was pushed while it searched
+ * woke nobody. */
+static void end_search(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    worker->is_searching = false;
+    filchi_park_end_search(&scheduler->park, worker->number); /* HANDED */
+    if (!park_has_searchers(&scheduler->park) && park_has_sleepers(&scheduler->park) &&
+        filchi_scheduler_has_work(scheduler))
+        filchi_scheduler_wake_one(scheduler);
+}
+
+void filchi_worker_is_nearly_free(struct worker *worker) {
+    if (worker->is_searching || !deque_is_empty(&worker->batch) ||
+        !deque_is_empty(&worker->producer.deque) ||
+        park_has_searchers(&worker->producer.scheduler->park))
+        return;
+    begin_search(worker);
+}
+
+void filchi_worker_is_busy(struct worker *worker) {
+    if (worker->is_searching)
+        end_search(worker);
+}
+
+static void pause_for(uint32_t turns) {
+    for (uint32_t i = 0; i < turns; i++)
+        cpu_relax();
+}
+
+/* Looks again and again for a bounded time. */
+static bool search(struct worker *worker, uint64_t *entry) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    if (scheduler->spin_ns == 0)
+        return false;
+    if (!worker->is_searching) {
+        if (!filchi_park_may_search(&scheduler->park))
+            return false;
+        begin_search(worker);
+    }
+    uint64_t deadline = filchi_clock_ns() + scheduler->spin_ns;
+    uint32_t turns = FIRST_PAUSE;
+    do {
+        pause_for(turns);
+        if (turns < LONGEST_PAUSE)
+            turns *= 2;
+        if (find(worker, entry))
+            return true;
+    } while (scheduler_flags(scheduler) == 0 && filchi_clock_ns() < deadline);
+    return false;
+}
+
+/* Sleeps until there may be work. Returns: false if the worker is to leave. */
+static bool park(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    filchi_scheduler_free_retired(scheduler);
+    filchi_park_enter(&scheduler->park, worker->number); /* ASLEEP */
+    worker->is_searching = false;
+    bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING;
+    bool has_work = filchi_scheduler_has_work(scheduler);
+    if ((stopping || has_work) && filchi_park_leave(&scheduler->park, worker->number)) {
+        if (!has_work)
+            return false;
+        begin_search(worker);
+        return true;
+    }
+    filchi_park_await_token(&scheduler->park, &worker->sleep_word); /* TOKEN */
+    worker->is_searching = true;                                    /* the waker set the bit */
+    return true;
+}
+
+void filchi_worker_loop(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    do {
+        uint64_t entry;
+        while (find(worker, &entry) || search(worker, &entry)) {
+            if (worker->is_searching)
+                end_search(worker);
+            scheduler->operations->run(worker, entry);
+        }
+    } while (park(worker));
+}

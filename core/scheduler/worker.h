@@ -1,0 +1,31 @@
+/* scheduler/worker.h: a worker's loop: find an entry, run it, search, sleep. */
+#ifndef FILCHI_WORKER_H
+#define FILCHI_WORKER_H
+
+#include "scheduler/scheduler.h"
+
+/* The worker that the calling thread is, or NULL. The one accessor. */
+struct worker *filchi_worker_self(void);
+
+/* Makes the calling thread this worker, or (NULL) none. */
+void filchi_worker_become(struct worker *worker);
+
+/* The worker of this number, made if it has never been. Returns: NULL if there is no memory. */
+struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number);
+
+/* Runs entries until the pool is told to stop and there is nothing left to run. */
+void filchi_worker_loop(struct worker *worker);
+
+/* The worker is about to make an outcome known, and has nothing else to do: it counts as searching
+ * from now on, so that whoever learns of the outcome and submits again finds it awake and wakes
+ * nobody else. To be followed soon by a return to the loop, or by filchi_worker_is_busy. */
+void filchi_worker_is_nearly_free(struct worker *worker);
+
+/* Takes that back: the worker goes on with something long. */
+void filchi_worker_is_busy(struct worker *worker);
+
+/* Internal to the layer. */
+void filchi_producer_init(struct producer *producer, struct scheduler *scheduler);
+void filchi_scheduler_free_retired(struct scheduler *scheduler);
+
+#endif

@@ -1,0 +1,27 @@
+/* structures/extent.h: memory of any size from an arena: what does not fit into a future's block.
+ *
+ * Up to 16 KiB: a cell of the next power of two, from the owner's heaps; more: a run of chunks, whose
+ * pages go back to the system when it is freed. A run starts on a chunk boundary and a cell never
+ * does, so an address alone says which it is.
+ *
+ * Threads: take by the owner of the heaps; give by anyone. */
+#ifndef FILCHI_EXTENT_H
+#define FILCHI_EXTENT_H
+
+#include "structures/slab.h"
+
+enum { EXTENT_MIN_LOG2 = 6, EXTENT_MAX_LOG2 = 14, EXTENT_CLASSES = 9 };
+
+struct extents {
+    struct arena *arena;
+    struct heap heaps[EXTENT_CLASSES];
+};
+
+void filchi_extents_init(struct extents *extents, struct arena *arena);
+
+/* `bytes` (0 counts as 1) aligned to 64. Returns: NULL if there is no memory. */
+void *filchi_extent_take(struct extents *extents, size_t bytes);
+
+void filchi_extent_give(struct arena *arena, void *extent);
+
+#endif

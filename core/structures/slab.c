@@ -1,0 +1,115 @@
+/* structures/slab.c: refilling a heap, giving empty slabs back, retiring. */
+#include "structures/slab.h"
+
+#include "base/assert.h"
+
+/* How many slabs a refill looks at before it takes a new one. Bounded, so that growing costs the
+ * same for each cell; large enough that a heap with a fair share of free cells finds them. */
+enum { SLABS_PER_REFILL = 16 };
+
+void filchi_heap_init(struct heap *heap, struct arena *arena, uint32_t cell_log2, bool is_stable) {
+    check(cell_log2 >= 6 && cell_log2 <= 14);
+    *heap = (struct heap){.arena = arena, .cell_log2 = cell_log2, .is_stable = is_stable};
+}
+
+static uint32_t n_words(const struct slab *slab) {
+    return (slab->n_cells + CELLS_PER_WORD - 1) / CELLS_PER_WORD;
+}
+
+/* Takes the free cells of the current slab's next word that has any. */
+static bool harvest(struct heap *heap) {
+    struct slab *slab = heap->slab;
+    for (uint32_t end = n_words(slab); heap->word < end;) {
+        uint32_t at = heap->word++;
+        if (filch_load_relaxed(&slab->free[at]) == 0)
+            continue;
+        heap->mask = filch_exchange_acquire(&slab->free[at], (uint64_t)0); /* CELL-FREE */
+        heap->cells =
+            (char *)slab + SLAB_HEAD_BYTES + ((size_t)at * CELLS_PER_WORD << slab->cell_log2);
+        return true;
+    }
+    return false;
+}
+
+static bool is_all_free(const struct slab *slab) {
+    uint32_t n_free = 0;
+    for (uint32_t i = 0; i < n_words(slab); i++)
+        n_free += (uint32_t)__builtin_popcountll(filch_load_relaxed(&slab->free[i]));
+    return n_free == slab->n_cells;
+}
+
+/* Goes on to the next slab of the ring; an empty one of an unstable heap goes back instead. */
+static void advance(struct heap *heap) {
+    struct slab *next = heap->slab->next;
+    if (!heap->is_stable && next != heap->slab && is_all_free(next)) {
+        heap->slab->next = next->next;
+        for (uint32_t i = 0; i < n_words(next); i++)
+            (void)filch_exchange_acquire(&next->free[i], (uint64_t)0); /* CELL-FREE */
+        filchi_arena_give(heap->arena, next);
+        return;
+    }
+    heap->slab = next;
+    heap->word = 0;
+}
+
+static bool add_slab(struct heap *heap) {
+    struct slab *slab = filchi_arena_take(heap->arena, 1);
+    if (slab == NULL)
+        return false;
+    slab->arena = heap->arena;
+    slab->cell_log2 = heap->cell_log2;
+    slab->n_cells = (CHUNK_BYTES - SLAB_HEAD_BYTES) >> heap->cell_log2;
+    for (uint32_t i = 0; i < SLAB_WORDS; i++) {
+        uint32_t first = i * CELLS_PER_WORD;
+        uint32_t here = first < slab->n_cells ? slab->n_cells - first : 0;
+        uint64_t all = here >= CELLS_PER_WORD ? UINT32_MAX : ((uint64_t)1 << here) - 1;
+        filch_store_relaxed(&slab->free[i], all);
+    }
+    slab->next = heap->slab != NULL ? heap->slab->next : slab;
+    if (heap->slab != NULL)
+        heap->slab->next = slab;
+    heap->slab = slab;
+    heap->word = 0;
+    return true;
+}
+
+/* Looks at up to `n_slabs` slabs of the ring from the current place on. */
+static bool look_around(struct heap *heap, uint32_t n_slabs) {
+    for (uint32_t i = 0; heap->slab != NULL && i < n_slabs; i++) {
+        if (harvest(heap))
+            return true;
+        advance(heap);
+    }
+    return heap->slab != NULL && harvest(heap);
+}
+
+static uint32_t count_slabs(const struct heap *heap) {
+    uint32_t n = 0;
+    const struct slab *slab = heap->slab;
+    if (slab != NULL)
+        do {
+            n++;
+            slab = slab->next;
+        } while (slab != heap->slab);
+    return n;
+}
+
+bool filchi_heap_refill(struct heap *heap) {
+    return look_around(heap, SLABS_PER_REFILL) || (add_slab(heap) && harvest(heap)) ||
+           look_around(heap, count_slabs(heap));
+}
+
+uint64_t filchi_heap_retire(struct heap *heap) {
+    uint64_t live = 0;
+    struct slab *slab = heap->slab;
+    for (uint32_t n = count_slabs(heap); n > 0; n--, slab = slab->next) {
+        live += slab->n_cells;
+        for (uint32_t i = 0; i < n_words(slab); i++) {
+            uint64_t before = filch_fetch_or_acq_rel(&slab->free[i], SLAB_RETIRED);
+            live -= (uint64_t)__builtin_popcountll(before);
+        }
+    }
+    live -= (uint64_t)__builtin_popcountll(heap->mask);
+    heap->mask = 0;
+    return live;
+}

@@ -1,0 +1,12 @@
+/* filch.h: Python's concurrent.futures for C. This header includes all the others. */
+#ifndef FILCH_H
+#define FILCH_H
+
+#include <filch/collect.h>
+#include <filch/executor.h>
+#include <filch/future.h>
+#include <filch/status.h>
+#include <filch/task.h>
+#include <filch/thread_pool.h>
+
+#endif

@@ -1,0 +1,257 @@
+/* I5 and J5 of the conformance list: programs that leave main without closing their pools, and
+ * programs that fork while a pool is open. Each scenario is a process of its own: this program with
+ * the scenario's name. Without arguments it runs them all and checks what came of them. */
+#include "gate.h"
+#include "pools.h"
+#include <fcntl.h>
+#include <sys/wait.h>
+
+enum { TASKS = 20 };
+
+/* What a scenario returns is its exit status. */
+struct scenario {
+    const char *name;
+    int (*run)(void);
+    int status;
+    int lines; /* on stdout */
+};
+
+static void print_line(int number) {
+    char line[32];
+    int size = snprintf(line, sizeof line, "task %d\n", number);
+    nanosleep(&(struct timespec){.tv_nsec = 2 * 1000 * 1000}, NULL);
+    if (write(STDOUT_FILENO, line, (size_t)size) != size)
+        abort();
+}
+FILCH_TASK_VOID(print_line, int);
+
+static const char *name_of(int number) {
+    static _Thread_local char text[80];
+    snprintf(text, sizeof text, "%079d", number);
+    return text;
+}
+FILCH_TASK(const char *, name_of, int);
+
+static struct hold held;
+
+static void print_lines(filch_executor *ex) {
+    for (int i = 0; i < TASKS; i++)
+        filch_release(filch_submit(ex, print_line, i));
+}
+
+/* I5: the exit waits for accepted work. */
+static int leave_open(void) {
+    print_lines(filch_thread_pool(.max_workers = 2));
+    return 3;
+}
+
+static int exit_inside_the_scope(void) {
+    filch_with (ex, filch_thread_pool(.max_workers = 1)) {
+        print_lines(ex);
+        exit(4);
+    }
+    return -1;
+}
+
+static int leave_several_open(void) {
+    for (int i = 0; i < 3; i++)
+        print_lines(filch_thread_pool(.max_workers = 2));
+    filch_close(filch_thread_pool(.max_workers = 2));
+    return 5;
+}
+
+static int leave_unused(void) {
+    return filch_thread_pool(.max_workers = 2) == NULL;
+}
+
+/* I5, a departure: after a shutdown that does not wait it abandons what still runs. */
+static int leave_after_no_wait(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    pool_hold(ex, &held); /* for ever */
+    print_lines(ex);
+    CHECK_EQ(filch_shutdown(ex, .no_wait = true), FILCH_OK);
+    return 6;
+}
+
+static int leave_after_timed_shutdown(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    pool_hold(ex, &held); /* for ever */
+    CHECK_EQ(filch_shutdown(ex, .timeout = 0.01), FILCH_TIMEOUT);
+    return 7;
+}
+
+/* Futures, results and iterations that nobody gave back. */
+static filch_future *kept[TASKS];
+static filch_completed *kept_completed;
+static filch_results *kept_results;
+
+static int leave_everything(void) {
+    static const int items[TASKS];
+    filch_executor *ex = filch_thread_pool(.max_workers = 2);
+    for (int i = 0; i < TASKS; i++)
+        kept[i] = filch_submit(ex, name_of, i);
+    kept_completed = filch_as_completed(kept, TASKS);
+    kept_results = filch_map(ex, name_of, items, TASKS);
+    return 8;
+}
+
+static int leave_after_close(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 2);
+    print_lines(ex);
+    filch_close(ex);
+    return 9;
+}
+
+/* J5: the child does not touch the parent's pool; submitting there is an error; its exit is clean.
+ * The child's result: 0, or the number of what was wrong. */
+static int use_inherited(filch_executor *ex, filch_future *done, filch_future *pending) {
+    long value = 0;
+    if (filch_submit(ex, twice, 1) != NULL)
+        return 21;
+    if (filch_error_status() == FILCH_OK || filch_error_message()[0] == '\0')
+        return 22;
+    if (filch_result_timeout(done, &value, 0) != FILCH_OK || value != 8)
+        return 23;
+    long items[] = {1, 2};
+    if (filch_map(ex, twice, items, 2) != NULL)
+        return 24;
+    filch_release(done);
+    filch_release(pending);
+    filch_close(ex); /* harmless */
+    return 0;
+}
+
+static int await_child(pid_t child) {
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+        return 30;
+    return WEXITSTATUS(status);
+}
+
+/* `closing`: the child uses and closes what it inherited; else it leaves it alone. */
+static int fork_with_open_pool(bool closing) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    filch_future *done = filch_submit(ex, twice, 4);
+    CHECK_EQ(filch_join(done), FILCH_OK);
+    filch_future *running = pool_hold(ex, &held);
+    filch_future *pending = filch_submit(ex, twice, 5);
+    pid_t child = fork();
+    if (child == 0)
+        exit(closing ? use_inherited(ex, done, pending) : 0);
+    int wrong = await_child(child);
+    gate_open(&held.go);
+    check_held(running);
+    check_long(pending, 10);
+    check_long(done, 8);
+    check_long(filch_submit(ex, twice, 6), 12);
+    filch_close(ex);
+    return wrong == 0 ? 10 : wrong;
+}
+
+static int fork_and_exit(void) {
+    return fork_with_open_pool(false);
+}
+
+static int fork_and_use(void) {
+    return fork_with_open_pool(true);
+}
+
+/* J5: from a task too. */
+static int fork_here(void) {
+    pid_t child = fork();
+    if (child == 0)
+        exit(11);
+    return await_child(child);
+}
+FILCH_TASK(int, fork_here);
+
+static int fork_in_task(void) {
+    int status = 0;
+    filch_executor *ex = filch_thread_pool(.max_workers = 2);
+    print_lines(ex);
+    filch_future *future = filch_submit(ex, fork_here);
+    CHECK_EQ(filch_result(future, &status), FILCH_OK);
+    filch_release(future);
+    filch_close(ex);
+    return status;
+}
+
+/* A forked child may open a pool of its own. */
+static int fork_and_open(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 2);
+    check_long(filch_submit(ex, twice, 4), 8);
+    pid_t child = fork();
+    if (child == 0) {
+        filch_executor *own = filch_thread_pool(.max_workers = 2);
+        check_long(filch_submit(own, twice, 5), 10);
+        filch_close(own);
+        exit(12);
+    }
+    int status = await_child(child);
+    check_long(filch_submit(ex, twice, 6), 12);
+    filch_close(ex);
+    return status;
+}
+
+static const struct scenario scenarios[] = {
+    {"leave_open", leave_open, 3, TASKS},
+    {"exit_inside_the_scope", exit_inside_the_scope, 4, TASKS},
+    {"leave_several_open", leave_several_open, 5, 3 * TASKS},
+    {"leave_unused", leave_unused, 0, 0},
+    {"leave_after_no_wait", leave_after_no_wait, 6, 0},
+    {"leave_after_timed_shutdown", leave_after_timed_shutdown, 7, 0},
+    {"leave_everything", leave_everything, 8, 0},
+    {"leave_after_close", leave_after_close, 9, TASKS},
+    {"fork_and_exit", fork_and_exit, 10, 0},
+    {"fork_and_use", fork_and_use, 10, 0},
+    {"fork_in_task", fork_in_task, 11, TASKS},
+    {"fork_and_open", fork_and_open, 12, 0},
+};
+enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
+
+static size_t read_back(FILE *file, char *text, size_t room) {
+    rewind(file);
+    size_t size = fread(text, 1, room - 1, file);
+    text[size] = '\0';
+    fclose(file);
+    return size;
+}
+
+static void check_scenario(const struct scenario *scenario) {
+    printf("%s\n", scenario->name);
+    fflush(stdout);
+    FILE *out = tmpfile(), *err = tmpfile();
+    CHECK(out != NULL && err != NULL);
+    pid_t child = fork();
+    CHECK_GE(child, 0);
+    if (child == 0) {
+        dup2(fileno(out), STDOUT_FILENO);
+        dup2(fileno(err), STDERR_FILENO);
+        execl("/proc/self/exe", "leave_main", scenario->name, (char *)NULL);
+        _exit(99);
+    }
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    char text[4096];
+    size_t complaints = read_back(err, text, sizeof text);
+    CHECK_MSG(complaints == 0, "%s: stderr: %s", scenario->name, text);
+    CHECK_MSG(WIFEXITED(status), "%s: killed by signal %d", scenario->name, WTERMSIG(status));
+    CHECK_MSG(WEXITSTATUS(status) == scenario->status, "%s: exit status %d, not %d",
+              scenario->name, WEXITSTATUS(status), scenario->status);
+    int lines = 0;
+    read_back(out, text, sizeof text);
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    CHECK_MSG(lines == scenario->lines, "%s: %d lines, not %d: %s", scenario->name, lines,
+              scenario->lines, text);
+}
+
+int main(int argc, char **argv) {
+    for (int i = 0; i < SCENARIOS; i++) {
+        if (argc > 1 && strcmp(argv[1], scenarios[i].name) == 0)
+            return scenarios[i].run();
+        if (argc == 1 && !(UNDER_TSAN && scenarios[i].run == fork_and_open))
+            check_scenario(&scenarios[i]); /* no new threads after a fork under TSan */
+    }
+    return argc > 1 ? 98 : 0;
+}

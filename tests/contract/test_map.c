@@ -1,0 +1,529 @@
+/* Group F of the conformance list: map. */
+#include "pools.h"
+
+enum { ITEMS = 100 };
+
+static void fill(long *items, int n) {
+    for (int i = 0; i < n; i++)
+        items[i] = i;
+}
+
+static void check_twice(filch_results *results, int n) {
+    CHECK_NOT_NULL(results);
+    long value = -1;
+    for (int i = 0; i < n; i++) {
+        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+        CHECK_EQ(value, 2 * i);
+        CHECK_EQ(filch_results_index(results), i);
+        CHECK_NULL(filch_results_exception(results));
+    }
+    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
+    CHECK_EQ(filch_error_status(), FILCH_END);
+    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
+    CHECK_EQ(filch_results_skip(results), FILCH_END);
+    CHECK_EQ(value, n == 0 ? -1 : 2 * (n - 1));
+    filch_results_close(results);
+}
+
+/* F1: the input is given up when the call returns. */
+CONTRACT(map, in_input_order) {
+    filch_executor *ex = pool->open(3);
+    long items[ITEMS];
+    fill(items, ITEMS);
+    filch_results *results = filch_map(ex, twice, items, ITEMS);
+    memset(items, 0, sizeof items);
+    check_twice(results, ITEMS);
+    filch_close(ex);
+}
+
+/* F1: items of another type are converted as in a call. */
+CONTRACT(map, items_are_converted) {
+    filch_executor *ex = pool->open(2);
+    short items[ITEMS];
+    for (int i = 0; i < ITEMS; i++)
+        items[i] = (short)i;
+    check_twice(filch_map(ex, twice, items, ITEMS), ITEMS);
+    static const unsigned char few[] = {0, 1, 2};
+    check_twice(filch_map(ex, twice, few, 3, .chunksize = 2), 3);
+    filch_close(ex);
+}
+
+/* F1: several parameters. */
+static double area(double width, int height, const char *unit) {
+    return width * height * (strcmp(unit, "mm") == 0 ? 1e-6 : 1);
+}
+FILCH_TASK(double, area, double, int, const char *);
+
+static void step(struct gate *sum, int n) {
+    gate_add(sum, n);
+}
+FILCH_TASK_VOID(step, struct gate *, int);
+
+CONTRACT(map, several_parameters) {
+    filch_executor *ex = pool->open(2);
+    filch_args(area) items[ITEMS];
+    for (int i = 0; i < ITEMS; i++)
+        items[i] = (filch_args(area)){.a1 = i, .a2 = 2, .a3 = i % 2 ? "m" : "mm"};
+    filch_results *results = filch_map(ex, area, items, ITEMS, .chunksize = 7);
+    for (int i = 0; i < ITEMS; i++) {
+        double value = -1;
+        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+        CHECK_REAL(value, ==, i * 2 * (i % 2 ? 1 : 1e-6));
+    }
+    CHECK_EQ(filch_results_skip(results), FILCH_END);
+    filch_results_close(results);
+
+    struct gate *sum = pool->alloc(ex, sizeof *sum);
+    filch_args(step) steps[10];
+    for (int i = 0; i < 10; i++)
+        steps[i] = (filch_args(step)){sum, i};
+    results = filch_map(ex, step, steps, 10);
+    for (int i = 0; i < 10; i++)
+        CHECK_EQ(filch_results_skip(results), FILCH_OK);
+    CHECK_EQ(filch_results_skip(results), FILCH_END);
+    filch_results_close(results);
+    CHECK_EQ(gate_value(sum), 45);
+    pool_close(pool, ex, sum);
+}
+
+/* F1: no parameters: n calls. */
+static long forty_two(void) {
+    return 42;
+}
+FILCH_TASK(long, forty_two);
+
+CONTRACT(map, no_parameters) {
+    filch_executor *ex = pool->open(2);
+    filch_args(forty_two) items[5];
+    memset(items, 0, sizeof items);
+    filch_results *results = filch_map(ex, forty_two, items, 5);
+    CHECK_NOT_NULL(results);
+    for (int i = 0; i < 5; i++) {
+        long value = 0;
+        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+        CHECK_EQ(value, 42);
+    }
+    CHECK_EQ(filch_results_skip(results), FILCH_END);
+    filch_results_close(results);
+    filch_close(ex);
+}
+
+/* F1: strings, in and out. A value is valid until the next call or close. */
+static char *greet(const char *name) {
+    size_t size = strlen(name) + 8;
+    char *text = malloc(size);
+    snprintf(text, size, "hello %s", name);
+    return filch_own(text);
+}
+FILCH_TASK(char *, greet, const char *);
+
+CONTRACT(map, strings) {
+    filch_executor *ex = pool->open(2);
+    char names[ITEMS][12];
+    char *items[ITEMS];
+    for (int i = 0; i < ITEMS; i++) {
+        snprintf(names[i], sizeof names[i], "n%d", i);
+        items[i] = names[i];
+    }
+    for (int chunksize = 0; chunksize < 30; chunksize += 5) {
+        filch_results *results = filch_map(ex, greet, items, ITEMS, .chunksize = chunksize);
+        for (int i = 0; i < ITEMS; i++) {
+            char expected[32];
+            const char *text = NULL;
+            snprintf(expected, sizeof expected, "hello n%d", i);
+            CHECK_EQ(filch_results_next(results, &text), FILCH_OK);
+            CHECK_STR_EQ(text, expected);
+        }
+        CHECK_EQ(filch_results_skip(results), FILCH_END);
+        filch_results_close(results);
+    }
+    filch_close(ex);
+}
+
+static filch_bytes repeat(filch_bytes bytes) {
+    char *data = filch_result_alloc(2 * bytes.size);
+    memcpy(data, bytes.data, bytes.size);
+    memcpy(data + bytes.size, bytes.data, bytes.size);
+    return (filch_bytes){data, 2 * bytes.size};
+}
+FILCH_TASK(filch_bytes, repeat, filch_bytes);
+
+CONTRACT(map, bytes) {
+    filch_executor *ex = pool->open(2);
+    static const filch_bytes items[] = {{"abc", 3}, {"0123456789", 10}, {"x", 1}};
+    filch_results *results = filch_map(ex, repeat, items, 3, .chunksize = 3);
+    filch_bytes bytes = {NULL, 0};
+    CHECK_EQ(filch_results_next(results, &bytes), FILCH_OK);
+    CHECK(bytes.size == 6 && memcmp(bytes.data, "abcabc", 6) == 0);
+    CHECK_EQ(filch_results_next(results, &bytes), FILCH_OK);
+    CHECK(bytes.size == 20 && memcmp(bytes.data, "01234567890123456789", 20) == 0);
+    CHECK_EQ(filch_results_next(results, &bytes), FILCH_OK);
+    CHECK(bytes.size == 2 && memcmp(bytes.data, "xx", 2) == 0);
+    filch_results_close(results);
+    filch_close(ex);
+}
+
+/* F1: empty input ends at once, without an array too. */
+CONTRACT(map, empty) {
+    filch_executor *ex = pool->open(1);
+    long items[1] = {0};
+    check_twice(filch_map(ex, twice, items, 0), 0);
+    check_twice(filch_map(ex, twice, (long *)NULL, 0), 0);
+    check_twice(filch_map(ex, twice, NULL, 0), 0);
+    check_twice(filch_map(ex, twice, items, 0, .chunksize = 5, .buffersize = 2), 0);
+    filch_close(ex);
+}
+
+/* F2 */
+CONTRACT(map, every_chunk_size) {
+    filch_executor *ex = pool->open(2);
+    long items[ITEMS];
+    fill(items, ITEMS);
+    static const int sizes[] = {0, 1, 2, 3, 7, 32, 33, 99, 100, 101, 1000, INT_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int n = 0; n <= ITEMS; n += 25)
+            check_twice(filch_map(ex, twice, items, (size_t)n, .chunksize = sizes[i]), n);
+    CHECK_NULL(filch_map(ex, twice, items, ITEMS, .chunksize = -1));
+    CHECK_FAILURE(FILCH_INVALID, "chunksize");
+    filch_close(ex);
+}
+
+CONTRACT(map, large_input) {
+    enum { MANY = 100000 };
+    filch_executor *ex = pool->open(2);
+    long *items = calloc(MANY, sizeof *items);
+    int n = ROUNDS(MANY);
+    fill(items, n);
+    check_twice(filch_map(ex, twice, items, (size_t)n), n);
+    check_twice(filch_map(ex, twice, items, (size_t)n, .chunksize = 1), n);
+    free(items);
+    filch_close(ex);
+}
+
+/* F2, F3: an error costs its item only, and the iteration goes on. */
+static long odd_fails(long x) {
+    if (x % 2)
+        return filch_raise((int)x, "%ld is odd", x);
+    return x * 2;
+}
+FILCH_TASK(long, odd_fails, long);
+
+CONTRACT(map, errors_inside_chunks) {
+    filch_executor *ex = pool->open(2);
+    long items[ITEMS];
+    fill(items, ITEMS);
+    for (int chunksize = 0; chunksize < 40; chunksize += 13) {
+        filch_results *results = filch_map(ex, odd_fails, items, ITEMS, .chunksize = chunksize);
+        for (int i = 0; i < ITEMS; i++) {
+            long value = 77;
+            filch_status status = filch_results_next(results, &value);
+            CHECK_EQ(filch_results_index(results), i);
+            const filch_error *error = filch_results_exception(results);
+            if (i % 2) {
+                CHECK_EQ(status, FILCH_FAILED);
+                CHECK_EQ(value, 77);
+                CHECK_NOT_NULL(error);
+                CHECK_EQ(error->status, FILCH_FAILED);
+                CHECK_EQ(error->code, i);
+                char expected[32];
+                snprintf(expected, sizeof expected, "%d is odd", i);
+                CHECK_STR_EQ(error->message, expected);
+                CHECK_STR_EQ(error->task, "odd_fails");
+                CHECK_STR_HAS(error->where, "test_map.c:");
+            } else {
+                CHECK_EQ(status, FILCH_OK);
+                CHECK_EQ(value, 2 * i);
+                CHECK_NULL(error);
+            }
+        }
+        CHECK_EQ(filch_results_skip(results), FILCH_END);
+        filch_results_close(results);
+    }
+    filch_close(ex);
+}
+
+/* F3: an item that raises a time-out code is an item error. */
+CONTRACT(map, time_out_code_of_an_item) {
+    filch_executor *ex = pool->open(1);
+    static const int codes[] = {ETIMEDOUT, FILCH_TIMEOUT, FILCH_END, 0};
+    filch_results *results = filch_map(ex, fail_with, codes, 4, .timeout = 3600);
+    for (int i = 0; i < 4; i++) {
+        long value;
+        CHECK_EQ(filch_results_next(results, &value), FILCH_FAILED);
+        CHECK_EQ(filch_results_exception(results)->code, codes[i]);
+    }
+    CHECK_EQ(filch_results_skip(results), FILCH_END);
+    filch_results_close(results);
+    filch_close(ex);
+}
+
+/* A value of the wrong kind is refused, NULL too. */
+CONTRACT(map, wrong_kind) {
+    filch_executor *ex = pool->open(1);
+    long items[] = {1, 2};
+    double wrong = 77;
+    filch_results *results = filch_map(ex, twice, items, 2);
+    CHECK_EQ(filch_results_next(results, &wrong), FILCH_INVALID);
+    CHECK_REAL(wrong, ==, 77);
+    filch_results_close(results);
+    results = filch_map(ex, twice, items, 2);
+    CHECK_EQ(filch_results_next(results, (long *)NULL), FILCH_INVALID);
+    CHECK_FAILURE(FILCH_INVALID, "out");
+    filch_results_close(results);
+    filch_close(ex);
+}
+
+/* F4: the time-out ends the iteration and cancels what has not started. */
+struct slow {
+    struct hold held;
+    struct gate runs;
+};
+
+static long hold_at_zero(struct slow *slow, int i) {
+    gate_open(&slow->runs);
+    if (i == 0) {
+        gate_open(&slow->held.started);
+        gate_wait(&slow->held.go, 1);
+    }
+    return i;
+}
+FILCH_TASK(long, hold_at_zero, struct slow *, int);
+
+static void fill_slow(filch_args(hold_at_zero) * items, int n, struct slow *slow) {
+    for (int i = 0; i < n; i++)
+        items[i] = (filch_args(hold_at_zero)){slow, i};
+}
+
+CONTRACT(map, time_out) {
+    filch_executor *ex = pool->open(1);
+    struct slow *slow = pool->alloc(ex, sizeof *slow);
+    filch_args(hold_at_zero) items[ITEMS];
+    fill_slow(items, ITEMS, slow);
+    double before = seconds_now();
+    filch_results *results = filch_map(ex, hold_at_zero, items, ITEMS, .timeout = 0.05,
+                                       .chunksize = 1);
+    long value = 77;
+    CHECK_EQ(filch_results_next(results, &value), FILCH_TIMEOUT);
+    CHECK_REAL(seconds_now() - before, >=, 0.05);
+    CHECK_EQ(value, 77);
+    CHECK_NE(filch_results_next(results, &value), FILCH_OK); /* the iteration is over */
+    filch_results_close(results);
+    gate_open(&slow->held.go);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    CHECK_LE(gate_value(&slow->runs), 1); /* what had not started never did */
+    pool_close(pool, ex, slow);
+}
+
+/* F4: it counts from the call, not from next. */
+CONTRACT(map, time_out_counts_from_the_call) {
+    filch_executor *ex = pool->open(2);
+    struct slow *slow = pool->alloc(ex, sizeof *slow);
+    filch_args(hold_at_zero) items[2] = {{slow, 1}, {slow, 0}};
+    filch_results *results =
+        filch_map(ex, hold_at_zero, items, 2, .timeout = 0.05, .chunksize = 1);
+    gate_wait(&slow->held.started, 1);
+    nanosleep(&(struct timespec){.tv_nsec = 60 * 1000 * 1000}, NULL);
+    double before = seconds_now();
+    filch_status status = filch_results_skip(results);
+    if (status == FILCH_OK) /* the first is there, and may be given although time is up */
+        status = filch_results_skip(results);
+    CHECK_EQ(status, FILCH_TIMEOUT);
+    CHECK_REAL(seconds_now() - before, <, 3600);
+    filch_results_close(results);
+    gate_open(&slow->held.go);
+    pool_close(pool, ex, slow);
+}
+
+/* F5, with what this version has of it: all at once without a buffer size, exactly so many chunks
+ * ahead with one. */
+struct produced {
+    int next;
+    int limit;
+};
+
+static bool produce(void *item, void *arg) {
+    struct produced *produced = arg;
+    if (produced->limit >= 0 && produced->next >= produced->limit)
+        return false;
+    *(long *)item = produced->next++;
+    return true;
+}
+
+CONTRACT(map, all_is_submitted_at_once) {
+    filch_executor *ex = pool->open(1);
+    struct slow *slow = pool->alloc(ex, sizeof *slow);
+    filch_args(hold_at_zero) items[ITEMS];
+    fill_slow(items, ITEMS, slow);
+    gate_open(&slow->held.go);
+    filch_results *results = filch_map(ex, hold_at_zero, items, ITEMS);
+    gate_wait(&slow->runs, ITEMS); /* although nobody iterates */
+    filch_results_close(results);
+    pool_close(pool, ex, slow);
+}
+
+CONTRACT(map, buffer_sizes) {
+    filch_executor *ex = pool->open(2);
+    long items[ITEMS];
+    fill(items, ITEMS);
+    static const int sizes[] = {1, 2, 3, ITEMS, 2 * ITEMS};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int chunksize = 0; chunksize <= 9; chunksize += 3)
+            check_twice(filch_map(ex, twice, items, ITEMS, .buffersize = sizes[i],
+                                  .chunksize = chunksize),
+                        ITEMS);
+    CHECK_NULL(filch_map(ex, twice, items, ITEMS, .buffersize = -1));
+    CHECK_FAILURE(FILCH_INVALID, "buffersize");
+    filch_close(ex);
+}
+
+CONTRACT(map, buffer_is_as_far_as_it_goes) {
+    filch_executor *ex = pool->open(1);
+    struct slow *slow = pool->alloc(ex, sizeof *slow);
+    filch_args(hold_at_zero) items[ITEMS];
+    for (int i = 0; i < ITEMS; i++)
+        items[i] = (filch_args(hold_at_zero)){slow, i + 1};
+    filch_results *results =
+        filch_map(ex, hold_at_zero, items, ITEMS, .chunksize = 2, .buffersize = 3);
+    gate_wait(&slow->runs, 6);
+    let_others_block();
+    CHECK_EQ(gate_value(&slow->runs), 6);
+    filch_results_close(results);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    CHECK_EQ(gate_value(&slow->runs), 6);
+    pool_close(pool, ex, slow);
+}
+
+CONTRACT(map, lazy_input) {
+    filch_executor *ex = pool->open(2);
+    for (int limit = 0; limit < 40; limit += 13)
+        for (int buffersize = 1; buffersize < 5; buffersize++)
+            for (int chunksize = 0; chunksize < 4; chunksize++) {
+                struct produced produced = {0, limit};
+                check_twice(filch_map(ex, twice, NULL, 0, .next = produce, .next_arg = &produced,
+                                      .buffersize = buffersize, .chunksize = chunksize),
+                            limit);
+                CHECK_EQ(produced.next, limit);
+            }
+    filch_close(ex);
+}
+
+CONTRACT(map, endless_input) {
+    filch_executor *ex = pool->open(2);
+    struct produced produced = {0, -1};
+    filch_results *results = filch_map(ex, twice, NULL, 0, .next = produce, .next_arg = &produced,
+                                       .buffersize = 4, .chunksize = 5);
+    CHECK_NOT_NULL(results);
+    for (int i = 0; i < 1000; i++) {
+        long value = -1;
+        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+        CHECK_EQ(value, 2 * i);
+        CHECK_LE(produced.next, i + 5 * (4 + 1)); /* no further ahead than it may be */
+    }
+    filch_results_close(results);
+    filch_close(ex);
+}
+
+/* F6 */
+CONTRACT(map, close_early) {
+    filch_executor *ex = pool->open(1);
+    for (int given = 0; given < 3; given++) {
+        struct slow *slow = pool->alloc(ex, sizeof *slow);
+        filch_future *first = pool_hold(ex, &slow->held);
+        filch_args(hold_at_zero) items[ITEMS];
+        for (int i = 0; i < ITEMS; i++)
+            items[i] = (filch_args(hold_at_zero)){slow, i + 1};
+        filch_results *results = filch_map(ex, hold_at_zero, items, ITEMS, .chunksize = 1);
+        if (given > 0) {
+            gate_open(&slow->held.go);
+            for (int i = 0; i < given; i++)
+                CHECK_EQ(filch_results_skip(results), FILCH_OK);
+        }
+        filch_results_close(results);
+        int runs = gate_value(&slow->runs);
+        gate_open(&slow->held.go);
+        check_held(first);
+        if (given == 0) {
+            check_long(filch_submit(ex, twice, 4), 8); /* behind all the others */
+            CHECK_EQ(gate_value(&slow->runs), 0);
+        } else {
+            CHECK_GE(runs, given);
+        }
+        check_long(filch_submit(ex, twice, 4), 8);
+        pool->free(ex, slow);
+    }
+    filch_close(ex);
+}
+
+/* F6: also what it has not looked at is nobody's leak, errors included. */
+CONTRACT(map, close_with_results_not_taken) {
+    filch_executor *ex = pool->open(2);
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    filch_results *results = filch_map(ex, greet, names, 8, .chunksize = 3);
+    CHECK_EQ(filch_results_skip(results), FILCH_OK);
+    filch_results_close(results);
+    filch_close(ex);
+}
+
+/* F7: map, then shutdown at once, then iterate. */
+CONTRACT(map, then_shutdown) {
+    filch_executor *ex = pool->open(2);
+    long items[ITEMS];
+    fill(items, ITEMS);
+    filch_results *results = filch_map(ex, twice, items, ITEMS);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    check_twice(results, ITEMS);
+    filch_close(ex);
+}
+
+/* F7 */
+CONTRACT(map, then_close) {
+    filch_executor *ex = pool->open(2);
+    long items[ITEMS];
+    fill(items, ITEMS);
+    filch_results *results = filch_map(ex, twice, items, ITEMS, .chunksize = 9);
+    filch_close(ex);
+    check_twice(results, ITEMS);
+}
+
+CONTRACT(map, then_cancel) {
+    filch_executor *ex = pool->open(1);
+    struct slow *slow = pool->alloc(ex, sizeof *slow);
+    filch_args(hold_at_zero) items[4];
+    fill_slow(items, 4, slow);
+    filch_results *results = filch_map(ex, hold_at_zero, items, 4, .chunksize = 1);
+    gate_wait(&slow->held.started, 1);
+    CHECK_EQ(filch_shutdown(ex, .cancel_futures = true, .no_wait = true), FILCH_OK);
+    gate_open(&slow->held.go);
+    long value = -1;
+    CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+    CHECK_EQ(value, 0);
+    for (int i = 1; i < 4; i++) {
+        CHECK_EQ(filch_results_next(results, &value), FILCH_CANCELLED);
+        CHECK_EQ(filch_results_index(results), i);
+        CHECK_EQ(filch_results_exception(results)->status, FILCH_CANCELLED);
+    }
+    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
+    filch_results_close(results);
+    pool_close(pool, ex, slow);
+}
+
+/* Any expression is an argument, and each is evaluated once. */
+static int evaluated;
+static filch_executor *once(filch_executor *ex) {
+    evaluated++;
+    return ex;
+}
+static long *items_once(long *items) {
+    evaluated += 100;
+    return items;
+}
+
+CONTRACT(map, arguments_are_evaluated_once) {
+    filch_executor *ex = pool->open(1);
+    long items[3] = {0, 1, 2};
+    evaluated = 0;
+    check_twice(filch_map(once(ex), twice, items_once(items), (size_t)(evaluated += 10000) * 0 + 3),
+                3);
+    CHECK_EQ(evaluated, 10101);
+    filch_close(ex);
+}

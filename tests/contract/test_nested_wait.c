@@ -1,0 +1,416 @@
+/* E6 of the conformance list: waiting inside a task. An untimed wait for tasks of the own pool works
+ * at any depth with one worker; what would need a substitute worker is refused, and nothing hangs. */
+#include "pools.h"
+
+enum { DEPTH = UNDER_TSAN ? 2000 : 10000, FRAME_BYTES = 4096 };
+
+static long descend(long depth);
+FILCH_TASK(long, descend, long);
+
+static long descend(long depth) {
+    if (depth == 0)
+        return 0;
+    long below = 0;
+    filch_future *child = filch_submit(filch_this_executor(), descend, depth - 1);
+    if (child == NULL)
+        return filch_raise(filch_error_status(), "submit at %ld: %s", depth, filch_error_message());
+    if (filch_result(child, &below) != FILCH_OK)
+        filch_raise(filch_error_status(), "result at %ld: %s", depth, filch_error_message());
+    filch_release(child);
+    return below + 1;
+}
+
+static long descend_with_locals(long depth);
+FILCH_TASK(long, descend_with_locals, long);
+
+static long descend_with_locals(long depth) {
+    volatile char frame[FRAME_BYTES];
+    for (int i = 0; i < FRAME_BYTES; i += 64)
+        frame[i] = (char)depth;
+    if (depth == 0)
+        return 0;
+    long below = 0;
+    filch_future *child = filch_submit(filch_this_executor(), descend_with_locals, depth - 1);
+    if (child == NULL)
+        return filch_raise(filch_error_status(), "submit at %ld: %s", depth, filch_error_message());
+    if (filch_result(child, &below) != FILCH_OK)
+        filch_raise(filch_error_status(), "result at %ld: %s", depth, filch_error_message());
+    filch_release(child);
+    for (int i = 0; i < FRAME_BYTES; i += 64)
+        if (frame[i] != (char)depth)
+            return filch_raise(1, "the frame at %ld was overwritten", depth);
+    return below + 1;
+}
+
+static void check_descent(filch_future *future, long depth) {
+    long value = -1;
+    filch_status status = filch_result(future, &value);
+    CHECK_MSG(status == FILCH_OK, "%s: %s", filch_status_name(status), filch_error_message());
+    CHECK_EQ(value, depth);
+    filch_release(future);
+}
+
+/* E6 */
+CONTRACT(nested_wait, chain_of_10000_with_one_worker) {
+    filch_executor *ex = pool->open(1);
+    check_descent(filch_submit(ex, descend, DEPTH), DEPTH);
+    check_descent(filch_submit(ex, descend, DEPTH), DEPTH); /* and once more, on what it kept */
+    filch_close(ex);
+}
+
+/* E6 */
+CONTRACT(nested_wait, chain_with_large_frames) {
+    filch_executor *ex = pool->open(1);
+    check_descent(filch_submit(ex, descend_with_locals, DEPTH), DEPTH);
+    filch_close(ex);
+}
+
+/* E6 */
+CONTRACT(nested_wait, chains_in_several_workers) {
+    filch_executor *ex = pool->open(4);
+    filch_future *futures[8];
+    for (int i = 0; i < 8; i++)
+        futures[i] = filch_submit(ex, descend_with_locals, DEPTH / 10);
+    for (int i = 0; i < 8; i++)
+        check_descent(futures[i], DEPTH / 10);
+    filch_close(ex);
+}
+
+/* E6: recursion that branches. */
+static long fib(long n);
+FILCH_TASK(long, fib, long);
+
+static long fib(long n) {
+    if (n < 2)
+        return n;
+    long a = -1000000, b = -1000000;
+    filch_future *fa = filch_submit(filch_this_executor(), fib, n - 1);
+    filch_future *fb = filch_submit(filch_this_executor(), fib, n - 2);
+    filch_result(fa, &a);
+    filch_result(fb, &b);
+    filch_release(fa);
+    filch_release(fb);
+    return a + b;
+}
+
+CONTRACT(nested_wait, tree) {
+    for (int workers = 1; workers <= 4; workers++) {
+        filch_executor *ex = pool->open(workers);
+        int n = UNDER_TSAN ? 10 : 16;
+        check_long(filch_submit(ex, fib, n), n == 16 ? 987 : 55);
+        filch_close(ex);
+    }
+}
+
+/* The other untimed waits: exception, join, wait for all, an ordered map. */
+static long wait_in_every_way(long n) {
+    filch_executor *ex = filch_this_executor();
+    filch_future *futures[4] = {filch_submit(ex, twice, n), filch_submit(ex, fail_with, 3),
+                                filch_submit(ex, twice, n + 1), filch_submit(ex, twice, n + 2)};
+    size_t n_done = 0;
+    long sum = 0;
+    if (filch_join(futures[0]) != FILCH_OK)
+        return filch_raise(1, "join: %s", filch_error_message());
+    const filch_error *error = filch_exception(futures[1]);
+    if (error == NULL || error->code != 3)
+        return filch_raise(2, "exception: %s", filch_error_message());
+    if (filch_wait(futures, 4, FILCH_ALL_COMPLETED, FILCH_FOREVER, &n_done) != FILCH_OK ||
+        n_done != 4)
+        return filch_raise(3, "wait: %s", filch_error_message());
+    for (int i = 0; i < 4; i++)
+        filch_release(futures[i]);
+    long items[100];
+    for (int i = 0; i < 100; i++)
+        items[i] = i;
+    filch_results *results = filch_map(ex, twice, items, 100, .chunksize = (int)n);
+    filch_status status;
+    for (long value; (status = filch_results_next(results, &value)) == FILCH_OK;)
+        sum += value;
+    if (status != FILCH_END)
+        return filch_raise(4, "map: %s", filch_error_message());
+    filch_results_close(results);
+    return sum;
+}
+FILCH_TASK(long, wait_in_every_way, long);
+
+CONTRACT(nested_wait, every_untimed_wait) {
+    filch_executor *ex = pool->open(1);
+    for (int i = 1; i < 5; i++)
+        check_descent(filch_submit(ex, wait_in_every_way, i), 9900);
+    filch_close(ex);
+}
+
+/* A wait for what another worker is running. */
+struct pair {
+    struct hold held;
+    struct gate waiting;
+    filch_future *other;
+};
+
+static int wait_for_running(struct pair *pair) {
+    int value = -1;
+    gate_open(&pair->waiting);
+    filch_status status = filch_result(pair->other, &value);
+    return status == FILCH_OK ? value : -(int)status;
+}
+FILCH_TASK(int, wait_for_running, struct pair *);
+
+CONTRACT(nested_wait, for_what_runs_elsewhere) {
+    if (!pool->in_process)
+        return;
+    filch_executor *ex = pool->open(2);
+    struct pair *pair = pool->alloc(ex, sizeof *pair);
+    pair->other = pool_hold(ex, &pair->held);
+    filch_future *waiter = filch_submit(ex, wait_for_running, pair);
+    gate_wait(&pair->waiting, 1);
+    let_others_block();
+    gate_open(&pair->held.go);
+    check_held(waiter);
+    check_held(pair->other);
+    pool_close(pool, ex, pair);
+}
+
+/* E6: waiting for itself, directly and by way of a task that runs on its own stack. */
+struct self {
+    struct gate known;
+    filch_future *own;
+};
+
+static long wait_for_itself(struct self *self) {
+    gate_wait(&self->known, 1);
+    int wrong = 0;
+    long value = 0;
+    filch_future *set[] = {self->own};
+    size_t n_done = 0;
+    wrong |= filch_result(self->own, &value) != FILCH_INVALID_STATE;
+    wrong |= strstr(filch_error_message(), "itself") == NULL ? 2 : 0;
+    wrong |= filch_join(self->own) != FILCH_INVALID_STATE ? 4 : 0;
+    wrong |= filch_exception(self->own) != NULL ? 8 : 0;
+    wrong |= filch_error_status() != FILCH_INVALID_STATE ? 16 : 0;
+    wrong |= filch_wait(set, 1, FILCH_ALL_COMPLETED, FILCH_FOREVER, &n_done) != FILCH_INVALID_STATE
+                 ? 32
+                 : 0;
+    wrong |= filch_result_timeout(self->own, &value, 0) == FILCH_OK ? 64 : 0;
+    return wrong;
+}
+FILCH_TASK(long, wait_for_itself, struct self *);
+
+static long wait_for_grandparent(struct self *self) {
+    long value = 0;
+    return filch_result(self->own, &value);
+}
+FILCH_TASK(long, wait_for_grandparent, struct self *);
+
+static long wait_by_child(struct self *self) {
+    gate_wait(&self->known, 1);
+    long value = -1;
+    filch_future *child = filch_submit(filch_this_executor(), wait_for_grandparent, self);
+    filch_result(child, &value);
+    filch_release(child);
+    return value;
+}
+FILCH_TASK(long, wait_by_child, struct self *);
+
+CONTRACT(nested_wait, for_itself) {
+    if (!pool->in_process)
+        return;
+    filch_executor *ex = pool->open(1);
+    struct self *self = pool->alloc(ex, 2 * sizeof *self);
+    self[0].own = filch_submit(ex, wait_for_itself, &self[0]);
+    self[1].own = filch_submit(ex, wait_by_child, &self[1]);
+    gate_open(&self[0].known);
+    gate_open(&self[1].known);
+    check_long(self[0].own, 0);
+    check_long(self[1].own, FILCH_INVALID_STATE);
+    pool_close(pool, ex, self);
+}
+
+/* E6: a task that holds a mutex waits while other tasks need the mutex: nobody's task but the awaited
+ * one may run on its stack. */
+struct locked {
+    pthread_mutex_t lock;
+    struct gate runs;
+};
+
+static void need_lock(struct locked *it) {
+    pthread_mutex_lock(&it->lock);
+    gate_open(&it->runs);
+    pthread_mutex_unlock(&it->lock);
+}
+FILCH_TASK_VOID(need_lock, struct locked *);
+
+static long wait_with_lock(struct locked *it) {
+    filch_executor *ex = filch_this_executor();
+    long value = -1;
+    pthread_mutex_lock(&it->lock);
+    for (int i = 0; i < 10; i++)
+        filch_release(filch_submit(ex, need_lock, it));
+    filch_future *wanted = filch_submit(ex, twice, 8);
+    for (int i = 0; i < 10; i++)
+        filch_release(filch_submit(ex, need_lock, it));
+    filch_result(wanted, &value);
+    filch_release(wanted);
+    pthread_mutex_unlock(&it->lock);
+    return value;
+}
+FILCH_TASK(long, wait_with_lock, struct locked *);
+
+CONTRACT(nested_wait, with_a_mutex_held) {
+    for (int workers = 1; workers <= 2; workers++) {
+        filch_executor *ex = pool->open(workers);
+        struct locked *it = pool->alloc(ex, sizeof *it);
+        pthread_mutexattr_t shared;
+        pthread_mutexattr_init(&shared);
+        pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+        pthread_mutex_init(&it->lock, &shared);
+        check_long(filch_submit(ex, wait_with_lock, it), 16);
+        gate_wait(&it->runs, 20);
+        CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+        pthread_mutex_destroy(&it->lock);
+        pool_close(pool, ex, it);
+    }
+}
+
+/* Waits that would block and need a substitute are refused, never a hang; the same calls are allowed
+ * where nothing has to be waited for. */
+enum { TIMED_RESULT, TIMED_JOIN, TIMED_EXCEPTION, TIMED_WAIT, FIRST_OF, AS_COMPLETED, BLOCKING };
+
+static filch_status wait_somehow(filch_future **futures, size_t n, int way, double seconds) {
+    long value = 0;
+    const filch_error *error = NULL;
+    size_t n_done = 0;
+    filch_future *given = NULL;
+    filch_completed *completed;
+    filch_status status;
+    switch (way) {
+    case TIMED_RESULT:
+        return filch_result_timeout(futures[0], &value, seconds);
+    case TIMED_JOIN:
+        return filch_join_timeout(futures[0], seconds);
+    case TIMED_EXCEPTION:
+        return filch_exception_timeout(futures[0], seconds, &error);
+    case TIMED_WAIT:
+        return filch_wait(futures, n, FILCH_ALL_COMPLETED, seconds, &n_done);
+    case FIRST_OF:
+        return filch_wait(futures, n, FILCH_FIRST_COMPLETED, FILCH_FOREVER, &n_done);
+    default:
+        completed = filch_as_completed(futures, n);
+        if (completed == NULL)
+            return filch_error_status();
+        status = filch_completed_next(completed, &given, seconds);
+        filch_completed_close(completed);
+        return status;
+    }
+}
+
+static long refuse_blocking(int way) {
+    filch_executor *ex = filch_this_executor();
+    filch_future *futures[2] = {filch_submit(ex, twice, 1), filch_submit(ex, twice, 2)};
+    filch_status blocking = wait_somehow(futures, 2, way, 10);
+    filch_status polling = way == FIRST_OF ? FILCH_TIMEOUT : wait_somehow(futures, 2, way, 0);
+    long value = 0;
+    filch_join(futures[0]);
+    filch_result(futures[1], &value);
+    filch_status done = wait_somehow(futures, 2, way, 10);
+    filch_release(futures[0]);
+    filch_release(futures[1]);
+    if (blocking != FILCH_UNSUPPORTED)
+        return filch_raise(blocking, "blocking: %s", filch_status_name(blocking));
+    if (polling != FILCH_TIMEOUT)
+        return filch_raise(polling, "polling: %s", filch_status_name(polling));
+    if (done != FILCH_OK)
+        return filch_raise(done, "done: %s", filch_status_name(done));
+    return value;
+}
+FILCH_TASK(long, refuse_blocking, int);
+
+CONTRACT(nested_wait, what_would_block_is_refused) {
+    filch_executor *ex = pool->open(1);
+    for (int way = 0; way < BLOCKING; way++) {
+        filch_future *future = filch_submit(ex, refuse_blocking, way);
+        long value = 0;
+        filch_status status = filch_result(future, &value);
+        CHECK_MSG(status == FILCH_OK, "way %d: %s", way, filch_error_message());
+        CHECK_EQ(value, 4);
+        filch_release(future);
+    }
+    filch_close(ex);
+}
+
+/* A future of another pool. */
+struct foreign {
+    filch_future *pending, *done;
+    struct hold held;
+};
+
+static long wait_for_foreign(struct foreign *it) {
+    long value = 0;
+    filch_status done = filch_result(it->done, &value);
+    if (done != FILCH_OK || value != 8)
+        return filch_raise(1, "done: %s", filch_status_name(done));
+    filch_status pending = filch_result(it->pending, &value);
+    if (pending != FILCH_UNSUPPORTED)
+        return filch_raise(2, "pending: %s", filch_status_name(pending));
+    filch_status polled = filch_result_timeout(it->pending, &value, 0);
+    if (polled != FILCH_TIMEOUT)
+        return filch_raise(3, "polled: %s", filch_status_name(polled));
+    return value;
+}
+FILCH_TASK(long, wait_for_foreign, struct foreign *);
+
+CONTRACT(nested_wait, for_another_pool) {
+    if (!pool->in_process)
+        return;
+    filch_executor *here = pool->open(1), *there = pool->open(1);
+    struct foreign *it = pool->alloc(here, sizeof *it);
+    it->done = filch_submit(there, twice, 4);
+    CHECK_EQ(filch_join(it->done), FILCH_OK);
+    filch_future *holding = pool_hold(there, &it->held);
+    it->pending = filch_submit(there, twice, 5);
+    check_long(filch_submit(here, wait_for_foreign, it), 8);
+    gate_open(&it->held.go);
+    check_held(holding);
+    check_long(it->pending, 10);
+    check_long(it->done, 8);
+    filch_close(there);
+    pool_close(pool, here, it);
+}
+
+/* A task fails, and the one that waited for it on its stack goes on. */
+static long survive(long n) {
+    filch_future *child = filch_submit(filch_this_executor(), fail_with, (int)n);
+    const filch_error *error = filch_exception(child);
+    long code = error == NULL ? -1 : error->code;
+    filch_release(child);
+    return code;
+}
+FILCH_TASK(long, survive, long);
+
+CONTRACT(nested_wait, for_a_failure) {
+    filch_executor *ex = pool->open(1);
+    check_long(filch_submit(ex, survive, 17), 17);
+    filch_close(ex);
+}
+
+/* The waiter's own name, raise and cancel request are not the child's. */
+static long keep_apart(struct gate *runs) {
+    filch_future *child = filch_submit(filch_this_executor(), count_run, runs);
+    filch_raise(55, "raised before the child ran");
+    filch_status status = filch_join(child);
+    filch_release(child);
+    return status;
+}
+FILCH_TASK(long, keep_apart, struct gate *);
+
+CONTRACT(nested_wait, a_raise_stays_with_its_task) {
+    filch_executor *ex = pool->open(1);
+    struct gate *runs = pool->alloc(ex, sizeof *runs);
+    filch_future *future = filch_submit(ex, keep_apart, runs);
+    const filch_error *error = filch_exception(future);
+    CHECK_NOT_NULL(error);
+    CHECK_EQ(error->code, 55);
+    CHECK_STR_EQ(error->task, "keep_apart");
+    CHECK_EQ(gate_value(runs), 1);
+    filch_release(future);
+    pool_close(pool, ex, runs);
+}

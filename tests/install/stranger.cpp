@@ -1,0 +1,35 @@
+// stranger.cpp: a C++ program against the installed library.
+#include <filch/filch.h>
+
+#include <cstdio>
+
+static long twice(long x) {
+    return x * 2;
+}
+FILCH_TASK(long, twice, long);
+
+struct point {
+    double x, y;
+};
+static point add(point a, point b) {
+    return point{a.x + b.x, a.y + b.y};
+}
+FILCH_TASK(point, add, point, point);
+
+int main() {
+    long answer = 0;
+    point sum = {0, 0};
+    filch_with (ex, filch_thread_pool(.max_workers = 2, .thread_name_prefix = "stranger")) {
+        filch_future *f = filch_submit(ex, twice, 21);
+        filch_future *g =
+            filch_submit_with(ex, FILCH_OPTIONS(.name = "sum"), add, (point{1, 2}), (point{3, 4}));
+        if (filch_result(f, &answer) != FILCH_OK || filch_result(g, &sum) != FILCH_OK)
+            std::printf("%s\n", filch_error_message());
+        filch_release(f);
+        filch_release(g);
+    } else {
+        std::printf("%s\n", filch_error_message());
+    }
+    std::printf("%ld %g\n", answer, sum.x + sum.y);
+    return answer == 42 && sum.x + sum.y == 10 ? 0 : 1;
+}

@@ -1,0 +1,41 @@
+# packages.sh: what the commands of this folder need of Debian 12, and how it is installed.
+# shellcheck shell=bash disable=SC2034 # the lists are for those who source this
+# To be sourced by bash.
+
+# To build and test. (libc6-dev: gcc merely recommends it.)
+build_packages=(
+    gcc g++ libc6-dev make cmake ninja-build pkg-config
+    libhwloc-dev liburcu-dev       # the library
+    libcriterion-dev               # the tests
+    libssl-dev                     # the example digest
+    libcjson-dev                   # the benchmarks
+)
+
+# For the static checks and the sanitizer builds of .ci/run.
+check_packages=(clang clang-format clang-tidy libclang-rt-14-dev)
+
+# install_missing PACKAGE...: without any missing it neither asks the network nor for privileges.
+install_missing() {
+    local package missing=() root=()
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        echo "This is not Debian; what is needed is called there: $*" >&2
+        return 0
+    fi
+    for package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "Run this as root, or install: ${missing[*]}" >&2
+            return 1
+        fi
+        root=(sudo)
+    fi
+    echo "Installing ${missing[*]}"
+    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq
+        -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+    "${apt[@]}" update </dev/null &&
+        "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+}
