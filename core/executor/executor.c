@@ -156,7 +156,7 @@ static bool is_inside(const struct pool *pool) {
  * flag was set; what is queued after that is taken back by its submitter. */
 static bool needs_first_worker(filch_executor *executor) {
     struct scheduler *scheduler = executor->pool->scheduler;
-    return !park_has_started(&scheduler->park) && filchi_scheduler_has_work(scheduler);
+    return !park_has_started(&scheduler->park) && !filchi_scheduler_is_drained(scheduler);
 }
 
 /* Returns: true if nothing is left to run; no worker is started any more then. */

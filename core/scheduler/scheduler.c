@@ -32,6 +32,7 @@ static struct ring *first_ring(struct producer *producer) {
 void filchi_producer_init(struct producer *producer, struct scheduler *scheduler) {
     producer->scheduler = scheduler;
     producer->next = NULL;
+    filch_store_relaxed(&producer->compactions, 0u);
     filch_store_relaxed(&producer->in_use, 1u);
     struct ring *ring = first_ring(producer);
     ring_init(ring, FIRST_RING);
@@ -61,19 +62,34 @@ void filchi_scheduler_part(struct producer *producer) {
     filch_store_release(&producer->in_use, 0u); /* PARTED */
 }
 
-/* A popped deque only grows; one that is not popped is first rid of what is stale, so that cycles of
- * submit and cancel do not grow it. */
+/* Rids a deque that is never popped of what is stale, so that cycles of submit and cancel do not grow
+ * it. Whoever looks meanwhile may find it empty though tasks are waiting: that is why it is announced
+ * to those who want to leave, and why a sleeper is woken afterwards. */
+static size_t compact(struct producer *producer) {
+    struct scheduler *scheduler = producer->scheduler;
+    filch_fetch_add_seq_cst(&producer->compactions, 1u); /* HIDDEN */
+    size_t n = filchi_deque_compact(&producer->deque, scheduler->operations->is_live, scheduler);
+    filch_fetch_add_seq_cst(&producer->compactions, 1u); /* HIDDEN */
+    if (park_must_wake(&scheduler->park))
+        (void)filchi_scheduler_wake_one(scheduler);
+    return n;
+}
+
+static void retire(struct scheduler *scheduler, struct ring *ring) {
+    void *head = filch_load_relaxed(&scheduler->retired);
+    do {
+        ring->next_retired = head;
+    } while (!filch_cas_acq_rel(&scheduler->retired, &head, (void *)ring)); /* RING-RETIRED */
+}
+
 bool filchi_producer_make_room(struct producer *producer) {
     struct scheduler *scheduler = producer->scheduler;
     struct worker *self = filchi_worker_self();
     struct ring *ring = (struct ring *)filch_load_relaxed(&producer->deque.ring);
     size_t capacity = ring->mask + 1;
-    if (self == NULL || &self->producer != producer) {
-        size_t n =
-            filchi_deque_compact(&producer->deque, scheduler->operations->is_live, scheduler);
-        if (n <= capacity / 2)
-            return true;
-    }
+    bool is_popped = self != NULL && &self->producer == producer;
+    if (!is_popped && compact(producer) <= capacity / 2)
+        return true;
     size_t bytes = ring_bytes(capacity * 2);
     struct ring *larger =
         filchi_arena_take(scheduler->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
@@ -81,12 +97,8 @@ bool filchi_producer_make_room(struct producer *producer) {
         return deque_count(&producer->deque) < capacity; /* compacting alone may do */
     ring_init(larger, capacity * 2);
     struct ring *old = filchi_deque_grow(&producer->deque, larger);
-    if (old == first_ring(producer))
-        return true;
-    void *head = filch_load_relaxed(&scheduler->retired);
-    do {
-        old->next_retired = head;
-    } while (!filch_cas_acq_rel(&scheduler->retired, &head, (void *)old)); /* RING-RETIRED */
+    if (old != first_ring(producer))
+        retire(scheduler, old);
     return true;
 }
 
@@ -103,13 +115,15 @@ void filchi_scheduler_free_retired(struct scheduler *scheduler) {
     }
 }
 
+static bool is_worker_idle(const struct worker *worker) {
+    return worker == NULL ||
+           (deque_is_empty(&worker->producer.deque) && deque_is_empty(&worker->batch));
+}
+
 bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
-    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
-        const struct worker *worker = scheduler_worker(scheduler, i);
-        if (worker != NULL &&
-            !(deque_is_empty(&worker->producer.deque) && deque_is_empty(&worker->batch)))
+    for (uint32_t i = 0; i < scheduler->n_workers; i++)
+        if (!is_worker_idle(scheduler_worker(scheduler, i)))
             return true;
-    }
     const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         if (!deque_is_empty(&p->deque))
@@ -117,48 +131,60 @@ bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
     return false;
 }
 
+bool filchi_scheduler_is_drained(const struct scheduler *scheduler) {
+    for (uint32_t i = 0; i < scheduler->n_workers; i++)
+        if (!is_worker_idle(scheduler_worker(scheduler, i)))
+            return false;
+    const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    for (; p != NULL; p = p->next) {
+        uint32_t before = filch_load_seq_cst(&p->compactions); /* HIDDEN */
+        if (before % 2 != 0 || !deque_is_empty(&p->deque) ||
+            filch_load_seq_cst(&p->compactions) != before) /* HIDDEN */
+            return false;
+    }
+    return true;
+}
+
+/* Returns: false if none sleeps. */
+static bool wake_started(struct scheduler *scheduler) {
+    bool is_started;
+    int number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
+    if (number < 0)
+        return false;
+    struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
+    filchi_park_give_token(&scheduler->park, &worker->sleep_word);
+    return true;
+}
+
+void filchi_scheduler_wake_started(struct scheduler *scheduler) {
+    (void)wake_started(scheduler);
+}
+
 int filchi_scheduler_wake_one(struct scheduler *scheduler) {
-    for (;;) {
-        bool is_started;
-        int number = filchi_park_claim_sleeper(&scheduler->park, false, &is_started);
-        if (number < 0)
-            return 0;
-        if (is_started) {
-            struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
-            filchi_park_give_token(&scheduler->park, &worker->sleep_word);
-            return 0;
-        }
-        struct worker *worker = filchi_worker_make(scheduler, (uint32_t)number);
-        int error = worker == NULL ? ENOMEM : scheduler->operations->start(worker);
-        if (error == 0)
-            return 0;
-        filchi_park_unclaim(&scheduler->park, (uint32_t)number);
-        /* A push in between may have left its entry to the worker that did not come: somebody who
-         * sleeps takes its place; those who are awake look again before they sleep. */
-        number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
-        if (number < 0)
-            return error;
-        worker = scheduler_worker(scheduler, (uint32_t)number);
+    bool is_started;
+    int number = filchi_park_claim_sleeper(&scheduler->park, false, &is_started);
+    if (number < 0)
+        return 0;
+    if (is_started) {
+        struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
         filchi_park_give_token(&scheduler->park, &worker->sleep_word);
         return 0;
     }
-}
-
-static void wake_all_started(struct scheduler *scheduler) {
-    for (;;) {
-        bool is_started;
-        int number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
-        if (number < 0)
-            return;
-        struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
-        filchi_park_give_token(&scheduler->park, &worker->sleep_word);
-    }
+    struct worker *worker = filchi_worker_make(scheduler, (uint32_t)number);
+    int error = worker == NULL ? ENOMEM : scheduler->operations->start(worker);
+    if (error == 0)
+        return 0;
+    filchi_park_unclaim(&scheduler->park, (uint32_t)number);
+    /* A push in between may have left its entry to the worker that did not come: somebody who sleeps
+     * takes its place; those who are awake look again before they sleep. */
+    return wake_started(scheduler) ? 0 : error;
 }
 
 void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag) {
     filch_fetch_or_seq_cst(&scheduler->flags, flag);
     filchi_barrier_heavy(); /* STOPPED: pairs with the light barrier between a push and its look */
-    wake_all_started(scheduler);
+    while (wake_started(scheduler))
+        ;
 }
 
 static void drain_deque(struct deque *deque, void (*drop)(void *arg, uint64_t entry), void *arg) {

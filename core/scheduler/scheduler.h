@@ -39,9 +39,10 @@ struct scheduler_operations {
 struct producer {
     struct deque deque;
     struct scheduler *scheduler;
-    struct producer *next;   /* list of outside producers; written before it is published */
-    filch_atomic_u32 in_use; /* 0: its thread has ended, and the next one may adopt it */
-    struct heap futures;     /* type-stable, 128-byte cells */
+    struct producer *next;        /* list of outside producers; written before it is published */
+    filch_atomic_u32 compactions; /* odd while entries are out of sight: see is_drained */
+    filch_atomic_u32 in_use;      /* 0: its thread has ended, and the next one may adopt it */
+    struct heap futures;          /* type-stable, 128-byte cells */
     struct extents extents;
 };
 
@@ -85,11 +86,19 @@ struct producer *filchi_scheduler_join(struct scheduler *scheduler);
 /* Leaves a producer, entries included, to the next thread that joins. */
 void filchi_scheduler_part(struct producer *producer);
 
-/* Makes room for one entry more. Returns: false if there is no memory. Owner. */
+/* Makes room for one entry more; wakes a worker if entries were out of sight meanwhile.
+ * Returns: false if there is no memory. Owner. */
 bool filchi_producer_make_room(struct producer *producer);
 
-/* Is there an entry anywhere? */
+/* Is there an entry anywhere? May miss what an owner that compacts its deque has in its hands; that
+ * owner wakes somebody when it has put it back. */
 bool filchi_scheduler_has_work(const struct scheduler *scheduler);
+
+/* Is there no entry anywhere, in no owner's hands either? For those who leave for good. */
+bool filchi_scheduler_is_drained(const struct scheduler *scheduler);
+
+/* Wakes one worker that has been started, if any sleeps. */
+void filchi_scheduler_wake_started(struct scheduler *scheduler);
 
 /* Wakes or starts one worker, if any sleeps. Returns: 0, or an errno value if the only workers that
  * could be woken could not be started. */

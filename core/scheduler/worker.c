@@ -184,11 +184,15 @@ static bool park(struct worker *worker) {
     filchi_scheduler_free_retired(scheduler);
     filchi_park_enter(&scheduler->park, worker->number); /* ASLEEP */
     worker->is_searching = false;
-    bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING;
-    bool has_work = filchi_scheduler_has_work(scheduler);
-    if ((stopping || has_work) && filchi_park_leave(&scheduler->park, worker->number)) {
-        if (!has_work)
+    bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING; /* STOPPED */
+    bool leaving = stopping && filchi_scheduler_is_drained(scheduler);
+    if ((leaving || filchi_scheduler_has_work(scheduler)) &&
+        filchi_park_leave(&scheduler->park, worker->number)) {
+        if (leaving) {
+            /* Others may have gone back to sleep because of what was out of sight. */
+            filchi_scheduler_wake_started(scheduler);
             return false;
+        }
         begin_search(worker);
         return true;
     }
