@@ -300,8 +300,8 @@ CONTRACT(map, time_out) {
     filch_args(hold_at_zero) items[ITEMS];
     fill_slow(items, ITEMS, slow);
     double before = seconds_now();
-    filch_results *results = filch_map(ex, hold_at_zero, items, ITEMS, .timeout = 0.05,
-                                       .chunksize = 1);
+    filch_results *results =
+        filch_map(ex, hold_at_zero, items, ITEMS, .timeout = 0.05, .chunksize = 1);
     long value = 77;
     CHECK_EQ(filch_results_next(results, &value), FILCH_TIMEOUT);
     CHECK_REAL(seconds_now() - before, >=, 0.05);
@@ -319,8 +319,7 @@ CONTRACT(map, time_out_counts_from_the_call) {
     filch_executor *ex = pool->open(2);
     struct slow *slow = pool->alloc(ex, sizeof *slow);
     filch_args(hold_at_zero) items[2] = {{slow, 1}, {slow, 0}};
-    filch_results *results =
-        filch_map(ex, hold_at_zero, items, 2, .timeout = 0.05, .chunksize = 1);
+    filch_results *results = filch_map(ex, hold_at_zero, items, 2, .timeout = 0.05, .chunksize = 1);
     gate_wait(&slow->held.started, 1);
     nanosleep(&(struct timespec){.tv_nsec = 60 * 1000 * 1000}, NULL);
     double before = seconds_now();
@@ -368,9 +367,9 @@ CONTRACT(map, buffer_sizes) {
     static const int sizes[] = {1, 2, 3, ITEMS, 2 * ITEMS};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int chunksize = 0; chunksize <= 9; chunksize += 3)
-            check_twice(filch_map(ex, twice, items, ITEMS, .buffersize = sizes[i],
-                                  .chunksize = chunksize),
-                        ITEMS);
+            check_twice(
+                filch_map(ex, twice, items, ITEMS, .buffersize = sizes[i], .chunksize = chunksize),
+                ITEMS);
     CHECK_NULL(filch_map(ex, twice, items, ITEMS, .buffersize = -1));
     CHECK_FAILURE(FILCH_INVALID, "buffersize");
     filch_close(ex);

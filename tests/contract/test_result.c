@@ -253,8 +253,7 @@ static filch_bytes some_bytes(void) {
     return (filch_bytes){"text", 4};
 }
 FILCH_TASK(filch_bytes, some_bytes);
-static void nothing(void) {
-}
+static void nothing(void) {}
 FILCH_TASK_VOID(nothing);
 
 #define CHECK_REFUSED(future, type)                                                                \
@@ -271,8 +270,8 @@ FILCH_TASK_VOID(nothing);
 CONTRACT(result, wrong_kind_or_size) {
     filch_executor *ex = pool->open(1);
     filch_future *futures[] = {
-        filch_submit(ex, twice, 1), filch_submit(ex, a_double), filch_submit(ex, a_float),
-        filch_submit(ex, an_int),   filch_submit(ex, a_pointer), filch_submit(ex, a_record),
+        filch_submit(ex, twice, 1), filch_submit(ex, a_double),   filch_submit(ex, a_float),
+        filch_submit(ex, an_int),   filch_submit(ex, a_pointer),  filch_submit(ex, a_record),
         filch_submit(ex, a_string), filch_submit(ex, some_bytes), filch_submit(ex, nothing),
     };
     enum { LONG, DOUBLE, FLOAT, INT, POINTER, RECORD, STRING, BYTES, VOID, COUNT };

@@ -111,8 +111,7 @@ FILCH_TASK(int, own_name, const char *);
 THREAD_POOL_TEST(thread_pool, names) {
     static const char *const prefixes[] = {"crunch", NULL};
     for (int i = 0; i < 2; i++) {
-        filch_executor *ex =
-            filch_thread_pool(.max_workers = 2, .thread_name_prefix = prefixes[i]);
+        filch_executor *ex = filch_thread_pool(.max_workers = 2, .thread_name_prefix = prefixes[i]);
         struct hold held = {{0}, {0}};
         filch_future *one = pool_hold(ex, &held), *two = pool_hold(ex, &held);
         char name[32];
@@ -347,8 +346,8 @@ THREAD_POOL_TEST(thread_pool, options) {
     static const double spins[] = {0, FILCH_NO_SPIN, 0.001, 0.01};
     static const size_t stacks[] = {0, 1 << 19, 1 << 20, 64 << 20};
     for (int i = 0; i < 4; i++) {
-        filch_executor *ex = filch_thread_pool(.max_workers = 3, .bind = binds[i],
-                                               .spin = spins[i], .stack_size = stacks[i]);
+        filch_executor *ex = filch_thread_pool(.max_workers = 3, .bind = binds[i], .spin = spins[i],
+                                               .stack_size = stacks[i]);
         CHECK_NOT_NULL(ex);
         for (int k = 0; k < 20; k++)
             check_long(filch_submit(ex, use_stack, 100000), 100000);
@@ -380,8 +379,8 @@ THREAD_POOL_TEST(thread_pool, idle_is_idle) {
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     nanosleep(&(struct timespec){.tv_nsec = 300 * 1000 * 1000}, NULL);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    double used = (double)(after.tv_sec - before.tv_sec) +
-                  (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
+    double used =
+        (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
     if (!UNDER_TSAN)
         CHECK_REAL(used, <, 0.02);
     filch_close(ex);

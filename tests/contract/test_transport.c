@@ -59,8 +59,7 @@ CONTRACT(transport, none_to_eight_parameters) {
 struct sink {
     struct gate sum;
 };
-static void add0(void) {
-}
+static void add0(void) {}
 static void add1(struct sink *s) {
     gate_add(&s->sum, 1);
 }
@@ -330,8 +329,8 @@ FILCH_TASK(const char *, echo_string, const char *);
 
 CONTRACT(transport, strings_of_every_length) {
     filch_executor *ex = pool->open(1);
-    static const size_t lengths[] = {0,  1,  7,   8,   15,   16,    23,     24,    31,  32,
-                                     47, 48, 100, 127, 4095, 65536, 100000, 5 << 20};
+    static const size_t lengths[] = {0,  1,  7,  8,   15,  16,   23,    24,     31,
+                                     32, 47, 48, 100, 127, 4095, 65536, 100000, 5 << 20};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         char *text = malloc(lengths[i] + 1);
         memset(text, 'a', lengths[i]);
@@ -730,6 +729,7 @@ CONTRACT(transport, submit_with) {
     filch_release(future);
     check_long(filch_submit_with(ex, FILCH_OPTIONS(.retries = 1000), twice, 4), 8);
     check_long(filch_submit_with(ex, NULL, twice, 4), 8);
-    check_long(filch_submit_with(ex, FILCH_OPTIONS(.retries = 0), sum8, 1, 2, 3, 4, 5, 6, 1, 8), 30);
+    check_long(filch_submit_with(ex, FILCH_OPTIONS(.retries = 0), sum8, 1, 2, 3, 4, 5, 6, 1, 8),
+               30);
     filch_close(ex);
 }
