@@ -7,6 +7,7 @@
 #include "platform/clock.h"
 #include <filch/collect.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 struct slot {
@@ -93,6 +94,10 @@ filch_completed *filch_as_completed(filch_future *const *futures, size_t n) {
         filchi_fail(FILCH_INVALID, "filch_as_completed: futures is NULL, but n is %zu", n);
         return NULL;
     }
+    if (n > PTRDIFF_MAX / sizeof(struct slot)) {
+        filchi_fail(FILCH_INVALID, "filch_as_completed: n is %zu, more than an array can have", n);
+        return NULL;
+    }
     for (size_t i = 0; i < n; i++)
         if (futures[i] == NULL) {
             filchi_fail(FILCH_INVALID, "filch_as_completed: futures[%zu] is NULL", i);
@@ -134,6 +139,7 @@ static filch_future *take_arrived(filch_completed *completed) {
         return NULL;
     struct subscriber *node = container_of(completed->arrived, struct subscriber, link);
     completed->arrived = (struct completion_node *)filch_load_relaxed(&node->link.next);
+    filchi_future_await_outcome(node->future);
     return give(completed, node->arg);
 }
 

@@ -94,14 +94,22 @@ static bool settle_and_deliver(filch_future *future, enum future_phase from, uin
     return settled != LOST;
 }
 
+/* The generation of a running future whose outcome is about to be made known. */
+static uint32_t before_outcome(filch_future *future) {
+    uint64_t state = filch_load_relaxed(&future->state);
+    if (state & FUTURE_SUBSCRIBED)
+        filchi_subscribers_fire_consumers(future);
+    return state_generation(state);
+}
+
 void filchi_future_finish(filch_future *future, enum future_phase phase) {
-    uint32_t generation = state_generation(filch_load_relaxed(&future->state));
+    uint32_t generation = before_outcome(future);
     bool settled = settle_and_deliver(future, FUTURE_RUNNING, generation, phase);
     check(settled);
 }
 
 bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase) {
-    uint32_t generation = state_generation(filch_load_relaxed(&future->state));
+    uint32_t generation = before_outcome(future);
     return settle(future, FUTURE_RUNNING, generation, phase, FUTURE_DEFERRED) == WATCHED;
 }
 

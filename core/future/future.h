@@ -169,6 +169,9 @@ bool filchi_future_withdraw(filch_future *future);
 /* Waits until it is done. Returns: FILCH_OK, FILCH_TIMEOUT, or what before_wait refused with. */
 filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns);
 
+/* Waits for the outcome of a future whose subscriber has been told: it is about to be made known. */
+void filchi_future_await_outcome(filch_future *future);
+
 /* The name that errors and reports give. */
 const char *filchi_future_name(const filch_future *future);
 

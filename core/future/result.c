@@ -10,7 +10,7 @@
 /* A short look before sleeping: most waits in a busy pool end within it. */
 static bool spin(filch_future *future, uint64_t spin_ns) {
     if (spin_ns == 0)
-        return false;
+        return state_is_done(future_state(future));
     uint64_t until = filchi_clock_ns() + spin_ns;
     do {
         for (int i = 0; i < 64; i++) {
@@ -20,6 +20,29 @@ static bool spin(filch_future *future, uint64_t spin_ns) {
         }
     } while (filchi_clock_ns() < until);
     return false;
+}
+
+/* Sleeps until it is done. Returns: false if the deadline passed first. */
+static bool sleep_until_done(filch_future *future, uint64_t deadline_ns, bool is_shared) {
+    uint64_t state = future_state(future);
+    for (bool in_time = true; !state_is_done(state);) {
+        if (!in_time)
+            return false;
+        if ((state & FUTURE_WAITER) == 0 &&
+            !filch_cas_acq_rel(&future->state, &state, state | FUTURE_WAITER))
+            continue;
+        uint32_t low = (uint32_t)(state | FUTURE_WAITER);
+        in_time =
+            filchi_futex_wait((const uint32_t *)&future->state.value, low, deadline_ns, is_shared);
+        state = future_state(future);
+    }
+    return true;
+}
+
+void filchi_future_await_outcome(filch_future *future) {
+    struct future_host *host = future_host(future);
+    if (!spin(future, host->spin_ns))
+        (void)sleep_until_done(future, FILCHI_NEVER, host->is_shared);
 }
 
 filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns) {
@@ -33,19 +56,7 @@ filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns) {
         return status;
     if (spin(future, host->spin_ns))
         return FILCH_OK;
-    uint64_t state = future_state(future);
-    for (bool in_time = true; !state_is_done(state);) {
-        if (!in_time)
-            return FILCH_TIMEOUT;
-        if ((state & FUTURE_WAITER) == 0 &&
-            !filch_cas_acq_rel(&future->state, &state, state | FUTURE_WAITER))
-            continue;
-        uint32_t low = (uint32_t)(state | FUTURE_WAITER);
-        in_time = filchi_futex_wait((const uint32_t *)&future->state.value, low, deadline_ns,
-                                    host->is_shared);
-        state = future_state(future);
-    }
-    return FILCH_OK;
+    return sleep_until_done(future, deadline_ns, host->is_shared) ? FILCH_OK : FILCH_TIMEOUT;
 }
 
 static filch_status fail_timeout(const filch_future *future) {

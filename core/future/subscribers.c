@@ -29,19 +29,34 @@ static void fire(struct subscriber *node) {
     }
 }
 
+/* The oldest node of a chain; from there `newer` leads back to its head. Two who walk at once write the
+ * same. */
+static struct subscriber *oldest_of(const void *head) {
+    struct subscriber *oldest = NULL;
+    for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
+        filch_store_relaxed(&node->newer, (void *)oldest);
+        oldest = node;
+    }
+    return oldest;
+}
+
+static struct subscriber *newer_than(const struct subscriber *node) {
+    return (struct subscriber *)filch_load_relaxed(&node->newer);
+}
+
+void filchi_subscribers_fire_consumers(filch_future *future) {
+    void *head = filch_load_acquire(&future->subscribers); /* NODE */
+    for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node))
+        if (node->consumer != NULL)
+            fire(node);
+}
+
 void filchi_subscribers_fire(filch_future *future) {
     void *head = filch_load_acquire(&future->subscribers); /* NODE */
     while (!is_closed(head) &&
            !filch_cas_seq_cst(&future->subscribers, &head, (void *)((uintptr_t)head | CLOSED)))
         ; /* NODE, ARMED */
-    struct subscriber *oldest = NULL;
-    for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
-        /* Two who fire at once write the same here. */
-        filch_store_relaxed(&node->newer, (void *)oldest);
-        oldest = node;
-    }
-    for (struct subscriber *node = oldest; node != NULL;
-         node = (struct subscriber *)filch_load_relaxed(&node->newer))
+    for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node))
         fire(node);
 }
 
@@ -103,9 +118,12 @@ filch_status filchi_subscribers_add_callback(filch_future *future,
         }
         slab_free(node);
     }
+    /* The callback may give the caller's handle back, and the future may be all that keeps the host. */
+    filch_retain(future);
     host->enter_delivery(host);
     host->call(host, future, fn, arg);
     host->leave_delivery(host);
+    filch_release(future);
     return FILCH_OK;
 }
 

@@ -6,7 +6,7 @@
  * the node to the consumer's list. Who gives up moves it to ABANDONED; the next who subscribes takes
  * such a node over (CLAIMED, then ARMED again), so time-outs leave no growth.
  *
- *     ARMED -> FIRED        the finisher, or a subscriber that found the chain closed
+ *     ARMED -> FIRED        the finisher, or a subscriber that found the future done
  *     ARMED -> ABANDONED    its consumer
  *     ABANDONED -> CLAIMED -> ARMED    a new subscriber
  *
@@ -51,7 +51,12 @@ filch_status filchi_subscribers_add(filch_future *future, struct consumer *consu
 /* The consumer gives the subscription up. The caller has a handle on the future. */
 void filchi_subscribers_abandon(struct subscriber *node);
 
-/* Fires all, oldest first. The future is done. */
+/* Before the owner of a running future makes its outcome known: tells the consumers, oldest first, so
+ * that whoever sees the outcome and makes another future complete finds both in that order. A
+ * consumer that is told waits for the outcome (filchi_future_await_outcome). */
+void filchi_subscribers_fire_consumers(filch_future *future);
+
+/* Fires all that are left, oldest first. The future is done. */
 void filchi_subscribers_fire(filch_future *future);
 
 /* Frees the nodes of a future that nobody can reach any more. */

@@ -5,6 +5,7 @@
 #include "platform/clock.h"
 #include <filch/collect.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 static bool is_failed(filch_future *future) {
@@ -42,7 +43,9 @@ static bool take(struct consumer *consumer, filch_return_when when, size_t *n_le
     bool came = false;
     struct completion_node *node = consumer_take_all(consumer);
     for (; node != NULL; node = (struct completion_node *)filch_load_relaxed(&node->next)) {
-        came = came || suffices(container_of(node, struct subscriber, link)->future, when);
+        filch_future *future = container_of(node, struct subscriber, link)->future;
+        filchi_future_await_outcome(future);
+        came = came || suffices(future, when);
         (*n_left)--;
     }
     return came;
@@ -116,6 +119,8 @@ filch_status filch_wait(filch_future **futures, size_t n, filch_return_when when
     if (isnan(timeout))
         return filchi_fail(FILCH_INVALID, "filch_wait: timeout is not a number; pass FILCH_FOREVER "
                                           "for no limit");
+    if (n > PTRDIFF_MAX / sizeof *futures)
+        return filchi_fail(FILCH_INVALID, "filch_wait: n is %zu, more than an array can have", n);
     for (size_t i = 0; i < n; i++)
         if (futures[i] == NULL)
             return filchi_fail(FILCH_INVALID, "filch_wait: futures[%zu] is NULL", i);

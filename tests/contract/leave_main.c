@@ -36,7 +36,7 @@ static struct hold held;
 
 /* The leak check at exit cannot see the threads that a forked child does not have. */
 static bool is_forked_child;
-int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) {
     return is_forked_child;
 }

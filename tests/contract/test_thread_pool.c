@@ -333,7 +333,7 @@ THREAD_POOL_TEST(thread_pool, signals_stay_with_the_program) {
 
 /* The binding and the stack are options; all of them run tasks. */
 static long use_stack(long bytes) {
-    volatile char frame[100000];
+    volatile char frame[100000] = {0};
     for (long i = 0; i < bytes && i < (long)sizeof frame; i += 1000)
         frame[i] = 1;
     return bytes + 0 * frame[0];

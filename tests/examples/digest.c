@@ -251,6 +251,7 @@ static double seconds_now(void) {
 /* The progress bar: rate and time left, at most ten times a second. */
 struct progress {
     bool shown;
+    bool shares_terminal; /* with the lines on stdout */
     size_t count;
     double start;
     double drawn;
@@ -295,7 +296,7 @@ static void take_result(struct job *job, size_t number, const struct digest *dig
     } else {
         add_to_total(&job->total, digest);
         if (!job->options->quiet) {
-            if (job->progress.shown && isatty(STDOUT_FILENO))
+            if (job->progress.shares_terminal)
                 clear_progress(&job->progress);
             print_digest(digest);
             printf("%s\n", job->paths.items[number]);
@@ -350,7 +351,11 @@ static filch_status run_as_completed(struct job *job, filch_executor *ex) {
 static int run_job(struct job *job) {
     filch_status status = FILCH_INVALID;
     job->progress = (struct progress){
-        .shown = isatty(STDERR_FILENO), .count = job->paths.count, .start = seconds_now()};
+        .shown = isatty(STDERR_FILENO),
+        .shares_terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO),
+        .count = job->paths.count,
+        .start = seconds_now(),
+    };
     filch_with (ex, job->options->pool->open(job->options->workers)) {
         status = job->options->ordered ? run_ordered(job, ex) : run_as_completed(job, ex);
     } else {
