@@ -12,7 +12,7 @@ build_packages=(
 )
 
 # For the static checks and the sanitizer builds of .ci/run.
-check_packages=(clang clang-format clang-tidy libclang-rt-14-dev)
+check_packages=(clang clang-format clang-tidy doxygen libclang-rt-14-dev)
 
 # install_missing PACKAGE...: without any missing it neither asks the network nor for privileges.
 install_missing() {

@@ -1,4 +1,5 @@
-/* collect.h: many futures at once: wait, as_completed, map. */
+/** @file
+ * collect.h: many futures at once: wait, as_completed, map. */
 #ifndef FILCH_COLLECT_H
 #define FILCH_COLLECT_H
 
@@ -9,59 +10,61 @@
 extern "C" {
 #endif
 
+/** What filch_wait waits for. */
 typedef enum filch_return_when {
     FILCH_FIRST_COMPLETED,
-    FILCH_FIRST_EXCEPTION, /* the first failure; without one as FILCH_ALL_COMPLETED */
+    FILCH_FIRST_EXCEPTION, /**< the first failure; without one as FILCH_ALL_COMPLETED */
     FILCH_ALL_COMPLETED,
 } filch_return_when;
 
-/* Waits for `n` futures of any executors. Moves the done ones to the front of `futures`, keeping the
+/** Waits for `n` futures of any executors. Moves the done ones to the front of `futures`, keeping the
  * order within both parts, and stores their number; with `n_done` NULL nothing is moved.
  * Blocks: until `when` holds or `timeout` seconds have passed. An empty set returns at once.
- * Returns: FILCH_OK; FILCH_TIMEOUT with the split so far; FILCH_INVALID (NULL, unknown `when`, NaN);
+ * @return FILCH_OK; FILCH_TIMEOUT with the split so far; FILCH_INVALID (NULL, unknown `when`, NaN);
  * FILCH_NO_MEMORY; FILCH_UNSUPPORTED (inside a task: a wait with a limit or for the first of many).
  * Python: concurrent.futures.wait(). */
 FILCH_API filch_status filch_wait(filch_future **futures, size_t n, filch_return_when when,
                                   double timeout, size_t *n_done);
 
-/* An iteration over futures in the order of their completion. */
+/** An iteration over futures in the order of their completion. */
 typedef struct filch_completed filch_completed;
 
-/* Starts one over `n` futures of any executors, duplicates counted once. The futures stay the
+/** Starts one over `n` futures of any executors, duplicates counted once. The futures stay the
  * caller's; the iteration retains each until it has given it.
  * Owns: the caller; one filch_completed_close.
- * Returns: the iteration, or NULL: FILCH_INVALID, FILCH_NO_MEMORY.
+ * @return the iteration, or NULL: FILCH_INVALID, FILCH_NO_MEMORY.
  * Python: concurrent.futures.as_completed(). */
 FILCH_API filch_completed *filch_as_completed(filch_future *const *futures, size_t n);
 
-/* The next completed future, the ones already done first. The time limit is that of this call.
+/** The next completed future, the ones already done first. The time limit is that of this call.
  * Threads: one thread at a time per iteration.
- * Returns: FILCH_OK; FILCH_END after the last; FILCH_TIMEOUT, after which one may go on;
+ * @return FILCH_OK; FILCH_END after the last; FILCH_TIMEOUT, after which one may go on;
  * FILCH_INVALID; FILCH_UNSUPPORTED (inside a task, if it would have to wait). */
 FILCH_API filch_status filch_completed_next(filch_completed *completed, filch_future **future,
                                             double timeout);
 
-/* Ends an iteration, early or not; nothing stays attached to its futures. NULL is allowed. */
+/** Ends an iteration, early or not; nothing stays attached to its futures. NULL is allowed. */
 FILCH_API void filch_completed_close(filch_completed *completed);
 
-/* The results of a map. */
+/** The results of a map, iterated in input order. */
 typedef struct filch_results filch_results;
 
+/** How to map. Zero always means the default. */
 typedef struct filch_map_options {
-    size_t size;    /* of this struct; filled in by the macro */
-    int chunksize;  /* items to a task; 0: the library chooses */
-    int buffersize; /* chunks submitted ahead of the iteration; 0: all at once */
-    double timeout; /* seconds from the call to the last item; 0: no limit */
-    bool unordered; /* give items as they finish */
-    bool (*next)(void *item, void *arg); /* produces the input lazily; false: no more */
-    void *next_arg;
+    size_t size;    /**< of this struct; filled in by the macro */
+    int chunksize;  /**< items to a task; 0: the library chooses */
+    int buffersize; /**< chunks submitted ahead of the iteration; 0: all at once */
+    double timeout; /**< seconds from the call to the last item; 0: no limit */
+    bool unordered; /**< give items as they finish */
+    bool (*next)(void *item, void *arg); /**< produces the input lazily; false: no more */
+    void *next_arg;                      /**< given to next */
 } filch_map_options;
 
-/* filch_map(ex, fn, items, n, .chunksize = , .buffersize = , .timeout = , .unordered = , .next = ,
+/** filch_map(ex, fn, items, n, .chunksize = , .buffersize = , .timeout = , .unordered = , .next = ,
  * .next_arg = ): runs fn over an array. `items` holds what the parameter of fn can be assigned from,
  * or filch_args(fn) where there are several; it may be given up when the call returns.
  * Owns: the caller; one filch_results_close.
- * Returns: the results, or NULL as filch_submit; FILCH_UNSUPPORTED for .unordered, so far.
+ * @return the results, or NULL as filch_submit; FILCH_UNSUPPORTED for .unordered, so far.
  * Python: Executor.map(). */
 #define filch_map(...) FILCH_MAP_(__VA_ARGS__, )
 #define FILCH_MAP_(executor, fn, items, n, ...)                                                    \
@@ -83,35 +86,38 @@ typedef struct filch_map_options {
         filch_map_start(filch_to);                                                                 \
     })
 
-/* The functions under filch_map. open; then as long as items are left, room gives space for the next
+/** The functions under filch_map. open; then as long as items are left, room gives space for the next
  * `*room` argument tuples (and passes the ones before on); start submits the rest. On failure room
  * and start give everything back, and `*results` or the value returned is NULL. */
 FILCH_API filch_results *filch_map_open(filch_executor *executor, const filch_task_type *type,
                                         bool has_items, size_t n, const filch_map_options *options);
+/** See filch_map_open. */
 FILCH_API void *filch_map_room(filch_results **results, size_t *room);
+/** See filch_map_open. */
 FILCH_API filch_results *filch_map_start(filch_results *results);
 
-/* filch_results_next(results, &value): the next item's result, in input order. A string or bytes
+/** filch_results_next(results, &value): the next item's result, in input order. A string or bytes
  * value is valid until the next call or close.
  * Threads: one thread at a time per iteration.
- * Returns: FILCH_OK; of this item FILCH_FAILED (see filch_results_exception), FILCH_CANCELLED,
+ * @return FILCH_OK; of this item FILCH_FAILED (see filch_results_exception), FILCH_CANCELLED,
  * FILCH_BROKEN, and the iteration goes on; FILCH_END, FILCH_TIMEOUT (what has not started is
  * cancelled), FILCH_INVALID and others end it. */
 #define filch_results_next(results, out)                                                           \
     filch_results_next_into((results), (out), sizeof *(out), FILCH_KIND_AT(out))
+/** The function under filch_results_next, for other languages. */
 FILCH_API filch_status filch_results_next_into(filch_results *results, void *out, size_t size,
                                                filch_kind kind);
 
-/* filch_results_next without a value: for any task, and the only form for void ones. */
+/** filch_results_next without a value: for any task, and the only form for void ones. */
 FILCH_API filch_status filch_results_skip(filch_results *results);
 
-/* The input index of the item given last. */
+/** The input index of the item given last. */
 FILCH_API size_t filch_results_index(filch_results *results);
 
-/* The error of the item given last, or NULL. Owns: valid until the next call or close. */
+/** The error of the item given last, or NULL. Owns: valid until the next call or close. */
 FILCH_API const filch_error *filch_results_exception(filch_results *results);
 
-/* Ends the iteration; what has not started is cancelled. NULL is allowed. */
+/** Ends the iteration; what has not started is cancelled. NULL is allowed. */
 FILCH_API void filch_results_close(filch_results *results);
 
 #ifdef __cplusplus

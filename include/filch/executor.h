@@ -1,4 +1,5 @@
-/* executor.h: what every executor does: submit, shutdown, close, and the scope that closes it.
+/** @file
+ * executor.h: what every executor does: submit, shutdown, close, and the scope that closes it.
  *
  * An executor is opened by one of its kinds (thread_pool.h). Everything here works the same on all.
  */
@@ -12,41 +13,43 @@
 extern "C" {
 #endif
 
-/* Where a pool's workers are bound. */
+/** Where a pool's workers are bound. */
 typedef enum filch_bind {
-    FILCH_BIND_AUTO, /* one core per worker where that cannot harm */
-    FILCH_BIND_CORE, /* one core per worker */
-    FILCH_BIND_NUMA, /* the cores of one NUMA node per worker */
-    FILCH_BIND_NONE, /* wherever the program may run */
+    FILCH_BIND_AUTO, /**< one core per worker where that cannot harm */
+    FILCH_BIND_CORE, /**< one core per worker */
+    FILCH_BIND_NUMA, /**< the cores of one NUMA node per worker */
+    FILCH_BIND_NONE, /**< wherever the program may run */
 } filch_bind;
 
-/* For .spin: an idle worker sleeps at once. */
+/** For .spin: an idle worker sleeps at once. */
 #define FILCH_NO_SPIN (-1.0)
 
+/** How to shut down. Zero always means the default. */
 typedef struct filch_shutdown_options {
-    size_t size;         /* of this struct; filled in by the macro */
-    bool no_wait;        /* return at once; accepted tasks are completed all the same */
-    bool cancel_futures; /* cancel what no worker has started */
-    double timeout;      /* seconds to wait; 0: no limit */
+    size_t size;         /**< of this struct; filled in by the macro */
+    bool no_wait;        /**< return at once; accepted tasks are completed all the same */
+    bool cancel_futures; /**< cancel what no worker has started */
+    double timeout;      /**< seconds to wait; 0: no limit */
 } filch_shutdown_options;
 
-/* filch_shutdown(ex, .no_wait = , .cancel_futures = , .timeout = ): refuses later submits and waits
+/** filch_shutdown(ex, .no_wait = , .cancel_futures = , .timeout = ): refuses later submits and waits
  * for all that was submitted. It may be called again, with any options. From a task or callback of
  * the same executor it never waits.
- * Returns: FILCH_OK; FILCH_TIMEOUT (call it again to wait on); FILCH_INVALID.
- * Python: Executor.shutdown(). */
+ * Python: Executor.shutdown().
+ * @return FILCH_OK; FILCH_TIMEOUT (call it again to wait on); FILCH_INVALID. */
 #define filch_shutdown(...) FILCH_SHUTDOWN_(__VA_ARGS__, )
 #define FILCH_SHUTDOWN_(executor, ...)                                                             \
     filch_shutdown_with((executor), FILCH_STRUCT(filch_shutdown_options, __VA_ARGS__))
+/** The function under filch_shutdown, for other languages. NULL options: all defaults. */
 FILCH_API filch_status filch_shutdown_with(filch_executor *executor,
                                            const filch_shutdown_options *options);
 
-/* Shuts down, waits for all that was submitted, joins the workers and gives the handle back. Returns
+/** Shuts down, waits for all that was submitted, joins the workers and gives the handle back. Returns
  * after the last callback. NULL is allowed. Inside an own task or callback it acts as a shutdown
  * that does not wait, and the handle stays valid until the outermost close. */
 FILCH_API void filch_close(filch_executor *executor);
 
-/* filch_with (ex, filch_thread_pool(...)) { ... } else { ... }
+/** filch_with (ex, filch_thread_pool(...)) { ... } else { ... }
  * Opens an executor, runs the block with `ex`, and closes it however the block is left: at its end,
  * by break or continue (which leave the block), return or goto; not by longjmp. The optional else
  * runs when opening failed. Where the opening failed, there is no else (or it asked for neither
@@ -58,12 +61,15 @@ FILCH_API void filch_close(filch_executor *executor);
                              *filch_left_##ex = NULL;                                              \
          filch_left_##ex == NULL; filch_left_##ex = filch_scope_end(ex))                           \
         if (ex != NULL)
+/** What filch_with calls when its block is left. */
 FILCH_API void filch_scope_close(filch_executor **executor);
+/** What filch_with calls at the end of its block: reports an opening that failed unseen. */
 FILCH_API filch_executor *filch_scope_end(filch_executor *executor);
 
-/* Inside a task: the executor that runs it, and the number of its worker. Elsewhere NULL and -1.
- * Progress: wait-free. */
+/** Inside a task: the executor that runs it. Elsewhere NULL. Progress: wait-free. */
 FILCH_API filch_executor *filch_this_executor(void);
+
+/** Inside a task: the number of its worker. Elsewhere -1. Progress: wait-free. */
 FILCH_API int filch_this_worker(void);
 
 #ifdef __cplusplus

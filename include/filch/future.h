@@ -1,4 +1,5 @@
-/* future.h: a future is the outcome of one task, now or later.
+/** @file
+ * future.h: a future is the outcome of one task, now or later.
  *
  * Ownership: filch_submit gives the caller one handle; filch_retain adds one; each is given back by
  * one filch_release. A future stays valid after its executor is closed, and what it owns (string and
@@ -15,86 +16,90 @@
 extern "C" {
 #endif
 
-/* Python: concurrent.futures.Future. */
+/** The outcome of one task, now or later. Python: concurrent.futures.Future. */
 typedef struct filch_future filch_future;
 
-/* Why a future has no result.
- * Owns: everything in it belongs to the future. */
+/** Why a future has no result. Owns: everything in it belongs to the future. */
 typedef struct filch_error {
-    filch_status status; /* FILCH_FAILED, FILCH_CANCELLED or FILCH_BROKEN */
-    int code;            /* what the task gave to filch_raise; may be 0 */
-    const char *message; /* never NULL */
-    const char *task;    /* the function's name, or the .name of the submit */
-    const char *where;   /* "file.c:12" of the filch_raise; "" where there is none */
-    int worker;          /* the number of the worker that ran it; -1 if none did */
-    pid_t pid;           /* the process that ran it */
-    const char *host;    /* the machine that ran it, for pools over several; "" for this one */
-    int signal;          /* the signal that ended a worker process; 0 if none did */
-    int exit_status;     /* the status it exited with; -1 if it did not */
+    filch_status status; /**< FILCH_FAILED, FILCH_CANCELLED or FILCH_BROKEN */
+    int code;            /**< what the task gave to filch_raise; may be 0 */
+    const char *message; /**< never NULL */
+    const char *task;    /**< the function's name, or the .name of the submit */
+    const char *where;   /**< "file.c:12" of the filch_raise; "" where there is none */
+    int worker;          /**< the number of the worker that ran it; -1 if none did */
+    pid_t pid;           /**< the process that ran it */
+    const char *host;    /**< the machine that ran it, for pools over several; "" for this one */
+    int signal;          /**< the signal that ended a worker process; 0 if none did */
+    int exit_status;     /**< the status it exited with; -1 if it did not */
 } filch_error;
 
-/* Waits for the task and copies its result to `*out`. The size and the kind (integer, real, pointer,
+/** Waits for the task and copies its result to `*out`. The size and the kind (integer, real, pointer,
  * record) of `*out` must be those of the task's result.
- * Blocks: until the task has ended.
+ * Blocks: until the task has ended. Python: Future.result().
  * Owns: a string or bytes result belongs to the future.
- * Returns: FILCH_OK; FILCH_FAILED (counts as having looked at the error), FILCH_CANCELLED,
+ * @return FILCH_OK; FILCH_FAILED (counts as having looked at the error), FILCH_CANCELLED,
  * FILCH_BROKEN; FILCH_INVALID (NULL, wrong size or kind: nothing is written); FILCH_INVALID_STATE
- * (a task that waits for itself); FILCH_UNSUPPORTED (inside a task, a wait that may not run inline).
- * Python: Future.result(). */
+ * (a task that waits for itself); FILCH_UNSUPPORTED (inside a task, a wait that may not run inline). */
 #define filch_result(future, out)                                                                  \
     filch_result_into((future), (out), sizeof *(out), FILCH_KIND_AT(out), FILCH_FOREVER)
 
-/* filch_result with a time limit in seconds; also FILCH_TIMEOUT, which leaves the task untouched. */
+/** filch_result with a time limit in seconds; also FILCH_TIMEOUT, which leaves the task untouched. */
 #define filch_result_timeout(future, out, seconds)                                                 \
     filch_result_into((future), (out), sizeof *(out), FILCH_KIND_AT(out), (seconds))
 
-/* The function under filch_result, for other languages. */
+/** The function under filch_result, for other languages. */
 FILCH_API filch_status filch_result_into(filch_future *future, void *out, size_t size,
                                          filch_kind kind, double seconds);
 
-/* Waits for the task and returns its status alone: for any task, and the only form for void ones.
- * Returns: as filch_result. */
+/** Waits for the task and returns its status alone: for any task, and the only form for void ones.
+ * @return as filch_result. */
 FILCH_API filch_status filch_join(filch_future *future);
+
+/** filch_join with a time limit in seconds. @return as filch_result_timeout. */
 FILCH_API filch_status filch_join_timeout(filch_future *future, double seconds);
 
-/* Waits for the task. Returns: NULL after success, else the error; NULL with filch_error_status()
- * set if the wait itself failed. Counts as having looked at the error.
- * Python: Future.exception(). */
+/** Waits for the task. Counts as having looked at the error. Python: Future.exception().
+ * @return NULL after success, else the error; NULL with filch_error_status() set if the wait itself
+ * failed. */
 FILCH_API const filch_error *filch_exception(filch_future *future);
 
-/* filch_exception with a time limit; `*error` is NULL unless the task failed.
- * Returns: FILCH_OK (the task succeeded); FILCH_FAILED, FILCH_CANCELLED or FILCH_BROKEN with
+/** filch_exception with a time limit; `*error` is NULL unless the task failed.
+ * @return FILCH_OK (the task succeeded); FILCH_FAILED, FILCH_CANCELLED or FILCH_BROKEN with
  * `*error` set; FILCH_TIMEOUT; FILCH_INVALID; FILCH_UNSUPPORTED, FILCH_INVALID_STATE as above. */
 FILCH_API filch_status filch_exception_timeout(filch_future *future, double seconds,
                                                const filch_error **error);
 
-/* Snapshots. done: finished, failed or cancelled; running: a worker is at it; cancelled: it was.
- * Progress: wait-free. Python: the methods of the same names. */
+/** Has it finished, failed or been cancelled? A snapshot. NULL: false, with the thread's failure set.
+ * Progress: wait-free. Python: Future.done(). */
 FILCH_API bool filch_done(filch_future *future);
+
+/** Is a worker at it? As filch_done. Python: Future.running(). */
 FILCH_API bool filch_running(filch_future *future);
+
+/** Was it cancelled? As filch_done. Python: Future.cancelled(). */
 FILCH_API bool filch_cancelled(filch_future *future);
 
-/* Cancels a task that no worker has started. Returns: true if it is cancelled now (or was before);
- * false if it runs or has ended; a running one can see it by filch_cancel_requested().
- * Runs the callbacks of the future in this thread. Python: Future.cancel(). */
+/** Cancels a task that no worker has started, and runs its callbacks in this thread. A task that runs
+ * goes on, but sees the wish by filch_cancel_requested(). Python: Future.cancel().
+ * @return true if it is cancelled now (or was before); false if it runs or has ended. */
 FILCH_API bool filch_cancel(filch_future *future);
 
-/* Inside a task: has somebody tried to cancel what is running here? Elsewhere false. */
+/** Inside a task: has somebody tried to cancel what is running here? Elsewhere false. */
 FILCH_API bool filch_cancel_requested(void);
 
-/* Calls fn(future, arg) once when the task has ended or is cancelled: in the worker that ran it, in
+/** Calls fn(future, arg) once when the task has ended or is cancelled: in the worker that ran it, in
  * the thread that cancels it, or here and now if it is done already. In order of adding; no lock is
  * held; a callback that raises is reported and the others run.
- * Returns: FILCH_OK, FILCH_INVALID, FILCH_NO_MEMORY (not added).
- * Python: Future.add_done_callback(). */
+ * Python: Future.add_done_callback().
+ * @return FILCH_OK, FILCH_INVALID, FILCH_NO_MEMORY (not added). */
 FILCH_API filch_status filch_add_done_callback(filch_future *future,
                                                void (*fn)(filch_future *future, void *arg),
                                                void *arg);
 
-/* One more handle. Returns: `future`. */
+/** One more handle. @return `future`. */
 FILCH_API filch_future *filch_retain(filch_future *future);
 
-/* Gives one handle back; NULL is allowed. An unfinished task still runs. An error that nobody looked
+/** Gives one handle back; NULL is allowed. An unfinished task still runs. An error that nobody looked
  * at is reported when the last handle goes. */
 FILCH_API void filch_release(filch_future *future);
 

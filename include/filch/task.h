@@ -1,4 +1,5 @@
-/* task.h: tasks, and how arguments and results travel.
+/** @file
+ * task.h: tasks, and how arguments and results travel.
  *
  *     static long twice(long x) { return x * 2; }
  *     FILCH_TASK(long, twice, long);
@@ -23,87 +24,92 @@
 extern "C" {
 #endif
 
-/* Python: concurrent.futures.Executor. */
+/** What runs tasks. Opened by one of its kinds (thread_pool.h), closed by filch_close. Python:
+ * concurrent.futures.Executor. */
 typedef struct filch_executor filch_executor;
 
-/* FILCH_TASK(ret, fn, types...): the function `ret fn(types...)`, 0 to 8 parameters, can be
+/** FILCH_TASK(ret, fn, types...): the function `ret fn(types...)`, 0 to 8 parameters, can be
  * submitted from this source file. Once per function and source file, at file scope. */
 #define FILCH_TASK(ret, ...) FILCH_TASK_(FILCH_COUNT(__VA_ARGS__), ret, __VA_ARGS__, )
 
-/* FILCH_TASK_VOID(fn, types...): the same for a function that returns nothing. */
+/** FILCH_TASK_VOID(fn, types...): the same for a function that returns nothing. */
 #define FILCH_TASK_VOID(...) FILCH_TASK_VOID_(FILCH_COUNT(__VA_ARGS__), __VA_ARGS__, )
 
-/* The struct type of one argument tuple of fn: members a1, a2, ... */
+/** The struct type of one argument tuple of fn: members a1, a2, ... */
 #define filch_args(fn) FILCH_CAT(filch_fn_args_, fn)
 
-/* For .numa_node: node n. */
+/** For .numa_node: node n. */
 #define FILCH_NODE(n) ((n) + 1)
 
-/* How one task is run. Zero always means the default. */
+/** How one task is run. Zero always means the default. */
 typedef struct filch_submit_options {
-    size_t size;      /* of this struct; filled in by the macro */
-    int retries;      /* process pools: run again after a worker's death, so many times */
-    double timeout;   /* seconds of running; refused by thread pools, which cannot stop a task */
-    int numa_node;    /* FILCH_NODE(n); 0: anywhere */
-    const char *name; /* instead of the function's name in errors; copied */
+    size_t size;      /**< of this struct; filled in by the macro */
+    int retries;      /**< process pools: run again after a worker's death, so many times */
+    double timeout;   /**< seconds of running; refused by thread pools, which cannot stop a task */
+    int numa_node;    /**< FILCH_NODE(n); 0: anywhere */
+    const char *name; /**< instead of the function's name in errors; copied */
 } filch_submit_options;
 
-/* filch_submit_with(ex, FILCH_OPTIONS(.name = "x"), fn, args...) */
+/** The options of filch_submit_with. */
 #define FILCH_OPTIONS(...) FILCH_STRUCT(filch_submit_options, __VA_ARGS__)
 
-/* filch_submit(ex, fn, args...): schedules fn(args...).
- * Owns: the future is the caller's; one filch_release.
+/** filch_submit(ex, fn, args...): schedules fn(args...).
+ * Owns: the future is the caller's; one filch_release. Python: Executor.submit().
  * Progress: lock-free, without a system call while workers are awake.
- * Returns: the future, or NULL: FILCH_INVALID, FILCH_SHUTDOWN, FILCH_BROKEN, FILCH_NO_MEMORY,
- * FILCH_SYSTEM (no worker thread could be started), FILCH_UNSUPPORTED (an option).
- * Python: Executor.submit(). */
+ * @return the future, or NULL: FILCH_INVALID, FILCH_SHUTDOWN, FILCH_BROKEN, FILCH_NO_MEMORY,
+ * FILCH_SYSTEM (no worker thread could be started), FILCH_UNSUPPORTED (an option). */
 #define filch_submit(executor, ...)                                                                \
     FILCH_SUBMIT_(FILCH_COUNT(__VA_ARGS__), executor, NULL, __VA_ARGS__)
+/** filch_submit with options: filch_submit_with(ex, FILCH_OPTIONS(.name = "x"), fn, args...). */
 #define filch_submit_with(executor, options, ...)                                                  \
     FILCH_SUBMIT_(FILCH_COUNT(__VA_ARGS__), executor, options, __VA_ARGS__)
 
-/* What FILCH_TASK knows of a function; the submit function that it generates passes it on.
+/** What FILCH_TASK knows of a function; the submit function that it generates passes it on.
  * Owns: static storage of the module that declares the task. */
 typedef struct filch_task_type {
-    const char *name;
-    int (*run)(const void *args, void *result); /* 0: success */
-    size_t args_size;
-    size_t result_size;
-    unsigned result_align;
-    filch_kind result_kind;
-    unsigned n_params;
-    bool copies; /* has string or bytes parameters */
-    filch_kind kinds[8];
-    size_t offsets[8];
+    const char *name;                           /**< of the function */
+    int (*run)(const void *args, void *result); /**< calls it; 0: success */
+    size_t args_size;                           /**< bytes of its argument tuple */
+    size_t result_size;                         /**< bytes of its result; 0: none */
+    unsigned result_align;                      /**< alignment of its result in bytes */
+    filch_kind result_kind;                     /**< how its result travels */
+    unsigned n_params;                          /**< 0 to 8 */
+    bool copies;                                /**< has string or bytes parameters */
+    filch_kind kinds[8];                        /**< how each parameter travels */
+    size_t offsets[8];                          /**< where each lies in the tuple, in bytes */
 } filch_task_type;
 
+/** The function under filch_submit. `args` is the argument tuple. @return as filch_submit. */
 FILCH_API filch_future *filch_submit_task(filch_executor *executor, const filch_task_type *type,
                                           const void *args, const filch_submit_options *options);
 
-/* A task in its untyped form; 0 for success. */
+/** A task in its untyped form; 0 for success. */
 typedef int filch_raw_fn(const void *arg, void *result);
 
-/* Schedules fn(arg, result): `arg_size` bytes at `arg` are copied, `result` has room for
+/** Schedules fn(arg, result): `arg_size` bytes at `arg` are copied, `result` has room for
  * `result_size` bytes, aligned to 64 as the argument is. A code other than 0 is the task's failure.
- * Returns: as filch_submit. */
+ * @return as filch_submit. */
 FILCH_API filch_future *filch_submit_raw(filch_executor *executor, filch_raw_fn *fn,
                                          const void *arg, size_t arg_size, size_t result_size,
                                          const filch_submit_options *options);
 
-/* filch_raise(code, "format", ...): records an error in the running task, from any depth below it;
+/** filch_raise(code, "format", ...): records an error in the running task, from any depth below it;
  * the last one raised counts. The task fails when its function returns, whatever that returns; a
- * code of 0 is a failure all the same. Outside a task it is reported.
- * Returns: the code. Python: raise. */
+ * code of 0 is a failure all the same. Outside a task it is reported. Python: raise.
+ * @return the code. */
 #define filch_raise(...) filch_raise_at(__FILE__, __LINE__, __VA_ARGS__)
+/** The function under filch_raise. */
 FILCH_API int filch_raise_at(const char *file, int line, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* `return filch_own(p);` hands malloc'ed memory over as a string result: it is freed for the task.
- * Outside a task it does nothing. Returns: `p`. */
+/** `return filch_own(p);` hands malloc'ed memory over as a string result: it is freed for the task.
+ * Outside a task it does nothing.
+ * @return `p`. */
 FILCH_API void *filch_own(void *p);
 
-/* Inside a task that returns filch_bytes: memory that becomes the result without a copy; freed for
- * the task if it is not returned. Returns: `size` bytes aligned to 64, or NULL: FILCH_NO_MEMORY,
+/** Inside a task that returns filch_bytes: memory that becomes the result without a copy; freed for
+ * the task if it is not returned.
+ * @return `size` bytes aligned to 64, or NULL: FILCH_NO_MEMORY,
  * FILCH_INVALID_STATE (outside a task). */
 FILCH_API void *filch_result_alloc(size_t size);
 

@@ -1,4 +1,5 @@
-/* thread_pool.h: an executor over worker threads of this process. */
+/** @file
+ * thread_pool.h: an executor over worker threads of this process. */
 #ifndef FILCH_THREAD_POOL_H
 #define FILCH_THREAD_POOL_H
 
@@ -8,26 +9,28 @@
 extern "C" {
 #endif
 
-/* Zero always means the default. */
+/** How to open a thread pool. Zero always means the default. */
 typedef struct filch_thread_pool_options {
-    size_t size;                    /* of this struct; filled in by the macro */
-    int max_workers;                /* 0: one per usable core */
-    const char *thread_name_prefix; /* "filch": threads are named filch_0, filch_1, ... */
-    int (*initializer)(void *arg); /* runs in each worker before its first task; non-zero: failed */
-    void (*finalizer)(void *arg);  /* runs in each worker at its end */
-    void *initarg;                 /* the argument of both */
-    filch_bind bind;               /* FILCH_BIND_AUTO */
-    double spin;                   /* seconds an idle worker searches before it sleeps */
-    size_t stack_size;             /* bytes of a worker's stack; 0: the system's default */
+    size_t size;                    /**< of this struct; filled in by the macro */
+    int max_workers;                /**< 0: one per usable core */
+    const char *thread_name_prefix; /**< "filch": threads are named filch_0, filch_1, ... */
+    int (*initializer)(
+        void *arg); /**< runs in each worker before its first task; non-zero: failed */
+    void (*finalizer)(void *arg); /**< runs in each worker at its end */
+    void *initarg;                /**< the argument of both */
+    filch_bind bind;              /**< FILCH_BIND_AUTO */
+    double spin;                  /**< seconds an idle worker searches before it sleeps */
+    size_t stack_size;            /**< bytes of a worker's stack; 0: the system's default */
 } filch_thread_pool_options;
 
-/* filch_thread_pool(.max_workers = 4, ...): opens a thread pool. Threads start on demand.
+/** filch_thread_pool(.max_workers = 4, ...): opens a thread pool. Threads start on demand.
  * Owns: the caller; one filch_close.
- * Returns: the executor, or NULL: FILCH_INVALID (the message names the option), FILCH_NO_MEMORY,
+ * @return the executor, or NULL: FILCH_INVALID (the message names the option), FILCH_NO_MEMORY,
  * FILCH_SYSTEM.
  * Python: ThreadPoolExecutor. */
 #define filch_thread_pool(...)                                                                     \
     filch_thread_pool_open(FILCH_STRUCT(filch_thread_pool_options, __VA_ARGS__))
+/** The function under filch_thread_pool, for other languages. NULL options: all defaults. */
 FILCH_API filch_executor *filch_thread_pool_open(const filch_thread_pool_options *options);
 
 #ifdef __cplusplus
