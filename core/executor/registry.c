@@ -135,7 +135,10 @@ static void after_fork_in_child(void) {
     filchi_worker_become(NULL);
     filchi_frame_forget();
     mine.last_serial = 0;
-    mine.all = NULL; /* the list is the parent's; what is lost here is a few bytes */
+    for (struct membership *next; mine.all != NULL; mine.all = next) {
+        next = mine.all->next;
+        free(mine.all);
+    }
     registry.first = NULL;
 }
 

@@ -31,8 +31,8 @@ filch_error *filchi_error_new(struct extents *extents, const char *task, int cod
     size_t message_bytes = strlen(message) + 1;
     size_t where_bytes = strlen(where) + 1;
     size_t task_bytes = strlen(task) + 1;
-    filch_error *error =
-        filchi_extent_take(extents, sizeof *error + message_bytes + where_bytes + task_bytes);
+    size_t bytes = sizeof(filch_error) + message_bytes + where_bytes + task_bytes;
+    filch_error *error = extents == NULL ? NULL : filchi_extent_take(extents, bytes);
     if (error == NULL)
         return (filch_error *)&no_memory;
     char *text = (char *)(error + 1);

@@ -10,8 +10,8 @@
 #include "structures/extent.h"
 #include <stdarg.h>
 
-/* A FILCH_FAILED record in the arena; the strings are copied. Never NULL: without memory it is a
- * static record that says so. */
+/* A FILCH_FAILED record in the arena; the strings are copied. Never NULL: without memory (or with
+ * `extents` NULL) it is a static record that says so. */
 filch_error *filchi_error_new(struct extents *extents, const char *task, int code, int worker,
                               const char *file, int line, const char *format, va_list list);
 

@@ -3,7 +3,7 @@
 
 #include "base/status.h"
 
-enum { ARMED, FIRED, ABANDONED, CLAIMED };
+enum { ARMED, ARMED_CALLBACK, FIRED, ABANDONED, CLAIMED };
 
 #define CLOSED ((uintptr_t)1)
 
@@ -15,17 +15,23 @@ static struct subscriber *first_of(const void *head) {
     return (struct subscriber *)((uintptr_t)head & ~CLOSED);
 }
 
-/* Does what a node is there for, if nobody else has. */
+static bool take_to_fire(struct subscriber *node, uint64_t armed) {
+    return filch_load_seq_cst(&node->state) == armed &&              /* ARMED */
+           filch_cas_seq_cst(&node->state, &armed, (uint64_t)FIRED); /* ARMED */
+}
+
+/* Tells a node's consumer, unless somebody else has or the node is a callback. Nothing in it is read
+ * before the CAS: somebody may just be taking an abandoned node over. */
+static void fire_consumer(struct subscriber *node) {
+    if (take_to_fire(node, ARMED))
+        filchi_consumer_push(node->to.consumer, node->generation, &node->link);
+}
+
 static void fire(struct subscriber *node) {
-    uint64_t armed = ARMED;
-    if (!filch_cas_seq_cst(&node->state, &armed, (uint64_t)FIRED)) /* ARMED */
-        return;
-    filch_future *future = node->future;
-    if (node->consumer != NULL) {
-        filchi_consumer_push(node->consumer, node->to.generation, &node->link);
-    } else {
-        struct future_host *host = future_host(future);
-        host->call(host, future, node->to.fn, node->arg);
+    fire_consumer(node);
+    if (take_to_fire(node, ARMED_CALLBACK)) {
+        struct future_host *host = future_host(node->future);
+        host->call(host, node->future, node->to.fn, node->arg);
     }
 }
 
@@ -47,8 +53,7 @@ static struct subscriber *newer_than(const struct subscriber *node) {
 void filchi_subscribers_fire_consumers(filch_future *future) {
     void *head = filch_load_acquire(&future->subscribers); /* NODE */
     for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node))
-        if (node->consumer != NULL)
-            fire(node);
+        fire_consumer(node);
 }
 
 void filchi_subscribers_fire(filch_future *future) {
@@ -104,10 +109,9 @@ filch_status filchi_subscribers_add_callback(filch_future *future,
         struct subscriber *node = take_node(future);
         if (node == NULL)
             return FILCH_NO_MEMORY;
-        node->consumer = NULL;
         node->to.fn = fn;
         node->arg = arg;
-        filch_store_relaxed(&node->state, (uint64_t)ARMED);
+        filch_store_relaxed(&node->state, (uint64_t)ARMED_CALLBACK);
         if (push(future, node)) {
             if (!announce(future)) {
                 host->enter_delivery(host);
@@ -153,8 +157,8 @@ filch_status filchi_subscribers_add(filch_future *future, struct consumer *consu
         /* Not visible to anybody yet: CLAIMED keeps it from being fired before it is complete. */
         filch_store_relaxed(&node->state, (uint64_t)CLAIMED);
     }
-    node->consumer = consumer;
-    node->to.generation = generation;
+    node->to.consumer = consumer;
+    node->generation = generation;
     (void)filch_exchange_seq_cst(&node->state, (uint64_t)ARMED); /* ARMED */
     *out = node;
     if (!is_chained && !push(future, node)) {

@@ -1,10 +1,11 @@
 /* future/subscribers.h: who is told when a future is done: one mechanism for callbacks, wait and
  * as_completed.
  *
- * A subscriber is a node that belongs to the future. It is ARMED until somebody who knows that the
- * future is done moves it to FIRED by CAS: that one, and nobody else, calls the callback or pushes
- * the node to the consumer's list. Who gives up moves it to ABANDONED; the next who subscribes takes
- * such a node over (CLAIMED, then ARMED again), so time-outs leave no growth.
+ * A subscriber is a node that belongs to the future. It is ARMED (a callback: ARMED_CALLBACK) until
+ * somebody who knows that the future is done moves it to FIRED by CAS: that one, and nobody else,
+ * calls the callback or pushes the node to the consumer's list. A consumer that gives up moves it to
+ * ABANDONED; the next who subscribes takes such a node over (CLAIMED, then ARMED again), so time-outs
+ * leave no growth.
  *
  *     ARMED -> FIRED        the finisher, or a subscriber that found the future done
  *     ARMED -> ABANDONED    its consumer
@@ -29,12 +30,12 @@ struct subscriber {
     filch_atomic_pointer newer;  /* set while firing, to go from old to new */
     filch_atomic_u64 state;
     filch_future *future;
-    struct consumer *consumer; /* NULL: a callback */
     union {
-        uint64_t generation; /* of the consumer */
+        struct consumer *consumer;
         void (*fn)(filch_future *future, void *arg);
     } to;
-    void *arg; /* of the callback, or whatever the consumer likes */
+    uint64_t generation; /* of the consumer */
+    void *arg;           /* of the callback, or whatever the consumer likes */
 };
 _Static_assert(sizeof(struct subscriber) == 64, "a node is one cell of the smallest size");
 

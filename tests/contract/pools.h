@@ -7,7 +7,7 @@
  *
  * is a TEST that runs its body for each row of pool_kinds. A pool of another kind joins by a row.
  *
- * What tasks and the test share lies in pool->alloc memory, because tasks may run in other processes.
+ * What tasks and the test share lies in pool->alloc memory: tasks may run in other processes.
  * Reports are collected; one that the test has not taken when it ends fails it. */
 #ifndef FILCH_TEST_POOLS_H
 #define FILCH_TEST_POOLS_H

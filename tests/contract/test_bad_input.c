@@ -1,5 +1,5 @@
-/* Every argument of every public function with NULL, negative, NaN and absurd values: the documented
- * status, and a message that names the argument. E2 of the conformance list is part of it. */
+/* Every argument of every public function with NULL, negative, NaN and absurd values: the
+ * documented status, and a message that names the argument. E2 of the conformance list is part of it. */
 #include "pools.h"
 #include <stdint.h>
 

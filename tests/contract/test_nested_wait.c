@@ -1,5 +1,6 @@
-/* E6 of the conformance list: waiting inside a task. An untimed wait for tasks of the own pool works
- * at any depth with one worker; what would need a substitute worker is refused, and nothing hangs. */
+/* E6 of the conformance list: waiting inside a task. An untimed wait for tasks of the own pool
+ * works at any depth with one worker; what would need a substitute worker is refused, and nothing
+ * hangs. */
 #include "pools.h"
 
 enum { DEPTH = UNDER_TSAN ? 2000 : 10000, FRAME_BYTES = 4096 };
@@ -225,8 +226,8 @@ CONTRACT(nested_wait, for_itself) {
     pool_close(pool, ex, self);
 }
 
-/* E6: a task that holds a mutex waits while other tasks need the mutex: nobody's task but the awaited
- * one may run on its stack. */
+/* E6: a task that holds a mutex waits while other tasks need the mutex: no task but the awaited one
+ * may run on its stack. */
 struct locked {
     pthread_mutex_t lock;
     struct gate runs;
@@ -271,8 +272,8 @@ CONTRACT(nested_wait, with_a_mutex_held) {
     }
 }
 
-/* Waits that would block and need a substitute are refused, never a hang; the same calls are allowed
- * where nothing has to be waited for. */
+/* Waits that would block and need a substitute are refused, never a hang; the same calls are
+ * allowed where nothing has to be waited for. */
 enum { TIMED_RESULT, TIMED_JOIN, TIMED_EXCEPTION, TIMED_WAIT, FIRST_OF, AS_COMPLETED, BLOCKING };
 
 static filch_status wait_somehow(filch_future **futures, size_t n, int way, double seconds) {

@@ -1,4 +1,4 @@
-/* Group I of the conformance list: shutdown, close and the scope. I5, leaving main without closing, is
+/* Group I of the conformance list: shutdown and close. I5, leaving main without closing, is
  * leave_main.c; I7 is for pools of processes. */
 #include "pools.h"
 

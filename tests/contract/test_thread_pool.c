@@ -1,5 +1,5 @@
-/* Group J of the conformance list: what is special about the thread pool. A fork by the program (J5)
- * is in leave_main.c. */
+/* Group J of the conformance list: what is special about the thread pool. A fork by the program
+ * (J5) is in leave_main.c. */
 #include "pools.h"
 #include <dirent.h>
 #include <sched.h>

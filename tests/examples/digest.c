@@ -1,10 +1,10 @@
-/* digest: SHA-256, lines and bytes of every file below a directory, computed by the tasks of a pool.
+/* digest: SHA-256, lines and bytes of every file below a directory, computed by tasks of a pool.
  *
  *     digest [--pool=KIND] [--workers=N] [--ordered] [--quiet] [DIRECTORY]
  *
  * Prints a line per file as its task ends, or in input order with --ordered; then a total, which is
- * the same for every pool and every number of workers. A progress bar appears on stderr when that is
- * a terminal. Files that cannot be read cost a line on stderr each, and the exit status is 1. */
+ * the same for every pool and every number of workers. A progress bar appears on stderr when that
+ * is a terminal. Files that cannot be read cost a line on stderr each, and the exit status is 1. */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* An error in a task: raised at any depth, inspected in its future, and met again in an iteration. */
+/* An error in a task: raised at any depth, inspected in its future, met again in an iteration. */
 #include <errno.h>
 #include <filch/filch.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* storm.c: futures under a storm of submit, cancel and as_completed from four threads. Each either ran
- * or was cancelled, never both, never neither.
+/* storm.c: futures under a storm of submit, cancel and as_completed from four threads. Each either
+ * ran or was cancelled, never both, never neither.
  *
  *     stress.storm [rounds [futures [seed]]]
  *
