@@ -90,7 +90,8 @@ int filchi_park_claim_sleeper(struct park *park, bool only_started, bool *is_sta
             uint64_t started = filch_load_acquire(&domain->started);
             int at = claim_in(domain, want_started ? started : ~started);
             if (at >= 0) {
-                *is_started = want_started;
+                /* Read again: it may have been started, and gone to sleep, meanwhile. */
+                *is_started = filch_load_acquire(&domain->started) >> at & 1;
                 return (int)(i * 64) + at;
             }
         }
