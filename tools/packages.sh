@@ -8,7 +8,6 @@ build_packages=(
     libhwloc-dev liburcu-dev       # the library
     libcriterion-dev               # the tests
     libssl-dev                     # the example digest
-    libcjson-dev                   # the benchmarks
 )
 
 # For the static checks and the sanitizer builds of .ci/run.
