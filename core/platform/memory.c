@@ -28,6 +28,10 @@ bool filchi_memory_commit(void *start, size_t bytes) {
     return mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
+void filchi_memory_use_large_pages(void *start, size_t bytes) {
+    madvise(start, bytes, MADV_HUGEPAGE);
+}
+
 void filchi_memory_discard(void *start, size_t bytes) {
     madvise(start, bytes, MADV_DONTNEED);
 }

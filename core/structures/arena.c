@@ -6,14 +6,21 @@
 
 #define INSIDE_RUN UINT64_MAX
 
+/* Of the whole, so that large pages fit. */
+enum { ALIGNMENT = 2 << 20 };
+
 /* Memory is asked of the system in steps of this many chunks (4 MiB). */
 enum { COMMIT_STEP = 64 };
+
+/* Beyond so many chunks (8 MiB) large pages are asked for: a small pool stays small, and one that grows
+ * does not pay for a page fault (0.5 us here) with every thirty-second task. */
+enum { LARGE_PAGES_FROM = 128 };
 
 struct arena *filchi_arena_open(size_t bytes) {
     if (bytes > ARENA_MAX_BYTES)
         bytes = ARENA_MAX_BYTES;
     bytes = round_up(bytes, CHUNK_BYTES);
-    struct arena *arena = filchi_memory_reserve(bytes, CHUNK_BYTES);
+    struct arena *arena = filchi_memory_reserve(bytes, ALIGNMENT);
     if (arena == NULL)
         return NULL;
     size_t n_chunks = bytes / CHUNK_BYTES;
@@ -51,6 +58,8 @@ static bool make_usable(struct arena *arena, uint32_t end) {
         if (!filchi_memory_commit(start, (size_t)(target - usable) * CHUNK_BYTES))
             return false;
     }
+    if (usable >= LARGE_PAGES_FROM)
+        filchi_memory_use_large_pages(start, (size_t)(target - usable) * CHUNK_BYTES);
     while (usable < target && !filch_cas_acq_rel(&arena->n_usable, &usable, target)) /* USABLE */
         ;
     return true;
