@@ -36,7 +36,9 @@ static struct hold held;
 
 /* The leak check at exit cannot see the threads that a forked child does not have. */
 static bool is_forked_child;
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): LeakSanitizer asks for this name. */
 __attribute__((visibility("default"))) int __lsan_is_turned_off(void);
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): as above. */
 int __lsan_is_turned_off(void) {
     return is_forked_child;
 }
