@@ -2,6 +2,7 @@
 #include "platform/memory.h"
 
 #include "base/cc.h"
+#include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -30,6 +31,17 @@ bool filchi_memory_commit(void *start, size_t bytes) {
 
 void filchi_memory_use_large_pages(void *start, size_t bytes) {
     madvise(start, bytes, MADV_HUGEPAGE);
+}
+
+void filchi_memory_populate(void *start, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+    int saved = errno;
+    madvise(start, bytes, MADV_POPULATE_WRITE); /* before Linux 5.14: EINVAL */
+    errno = saved;
+#else
+    (void)start;
+    (void)bytes;
+#endif
 }
 
 void filchi_memory_discard(void *start, size_t bytes) {

@@ -20,6 +20,9 @@ bool filchi_memory_commit(void *start, size_t bytes);
  * 4 KiB. */
 void filchi_memory_use_large_pages(void *start, size_t bytes);
 
+/* A wish: maps all pages now, writable, in one call. */
+void filchi_memory_populate(void *start, size_t bytes);
+
 /* Gives the pages back; what is read there later is zero. */
 void filchi_memory_discard(void *start, size_t bytes);
 

@@ -2,6 +2,7 @@
 #include "structures/slab.h"
 
 #include "base/assert.h"
+#include "platform/memory.h"
 
 /* How many slabs a refill looks at before it takes a new one. Bounded, so that growing costs the
  * same for each cell; large enough that a heap with a fair share of free cells finds them. */
@@ -56,6 +57,11 @@ static bool add_slab(struct heap *heap) {
     struct slab *slab = filchi_arena_take(heap->arena, 1);
     if (slab == NULL)
         return false;
+    /* A future's first access to its block reads it, which would map the shared zero page; the write
+     * behind it would then fault again, and interrupt every core that runs this process. A heap's
+     * first slab is left alone: a small pool stays small. */
+    if (heap->is_stable && heap->slab != NULL)
+        filchi_memory_populate(slab, CHUNK_BYTES);
     slab->arena = heap->arena;
     slab->cell_log2 = heap->cell_log2;
     slab->n_cells = (CHUNK_BYTES - SLAB_HEAD_BYTES) >> heap->cell_log2;
