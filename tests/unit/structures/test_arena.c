@@ -1,141 +1,183 @@
-/* Arena, slabs and extents in one thread. */
-#include "structures/extent.h"
-#include "test.h"
-#include <stdlib.h>
-#include <string.h>
+/* test_arena.c: runs of chunks; who closes the arena; several threads that take and give. */
+#include "structures/arena.h"
 
-enum { SMALL = 8 << 20 };
+#include "contract/gate.h"
+#include <errno.h>
+#include <sys/mman.h>
 
-TEST(arena, runs) {
-    struct arena *arena = filchi_arena_open(SMALL);
+enum { SMALL = 64 /* chunks */, THREADS = 3, ROUNDS = 3000, RUNS = 8 };
+
+static bool is_mapped(void *page) {
+    unsigned char seen;
+    return mincore(page, 1, &seen) == 0 || errno != ENOMEM;
+}
+
+static struct arena *open_small(void) {
+    struct arena *arena = filchi_arena_open((size_t)SMALL * CHUNK_BYTES);
     CHECK_NOT_NULL(arena);
-    char *one = filchi_arena_take(arena, 1), *three = filchi_arena_take(arena, 3);
-    CHECK_NOT_NULL(one);
-    CHECK_NOT_NULL(three);
-    CHECK_EQ((uintptr_t)one % CHUNK_BYTES, 0);
-    CHECK_EQ(filchi_arena_run_bytes(arena, three), 3 * (size_t)CHUNK_BYTES);
-    memset(three, 1, 3 * (size_t)CHUNK_BYTES);
-    filchi_arena_give(arena, three);
-    CHECK_EQ(filchi_arena_run_bytes(arena, one), CHUNK_BYTES);
-    CHECK_PTR_EQ(filchi_arena_take(arena, 2), three); /* first fit */
-    CHECK_EQ(three[0], 0);                            /* its pages were given back */
+    return arena;
+}
+
+TEST(arena, smoke) {
+    struct arena *arena = open_small();
+    unsigned char *run = filchi_arena_take(arena, 3);
+    CHECK_NOT_NULL(run);
+    CHECK_EQ((uintptr_t)run % CHUNK_BYTES, 0);
+    CHECK_EQ(filchi_arena_run_bytes(arena, run), 3 * CHUNK_BYTES);
+    for (size_t i = 0; i < 3 * CHUNK_BYTES; i++)
+        CHECK_EQ(run[i], 0);
+    memset(run, 0xee, 3 * CHUNK_BYTES);
+    unsigned char *other = filchi_arena_take(arena, 1);
+    CHECK(other >= run + 3 * CHUNK_BYTES || other + CHUNK_BYTES <= run);
+    filchi_arena_give(arena, run);
+    filchi_arena_give(arena, other);
+    filchi_arena_close(arena);
+}
+
+TEST(arena, empty) {
+    struct arena *arena = open_small();
+    CHECK_NULL(filchi_arena_take(arena, 0));
+    CHECK_NULL(filchi_arena_take(arena, SMALL + 1));
+    CHECK_NULL(filchi_arena_take(arena, SIZE_MAX));
+    CHECK_NULL(filchi_arena_take(arena, SMALL)); /* the head takes one */
     filchi_arena_close(arena);
 }
 
 TEST(arena, full) {
-    struct arena *arena = filchi_arena_open(SMALL);
-    CHECK_NULL(filchi_arena_take(arena, 0));
-    CHECK_NULL(filchi_arena_take(arena, SMALL / CHUNK_BYTES)); /* the header takes one */
-    CHECK_NULL(filchi_arena_take(arena, SIZE_MAX));
-    void *runs[SMALL / CHUNK_BYTES];
-    size_t n = 0;
-    while ((runs[n] = filchi_arena_take(arena, 1)) != NULL)
-        n++;
-    CHECK_EQ(n, SMALL / CHUNK_BYTES - 1);
-    filchi_arena_give(arena, runs[n / 2]);
-    filchi_arena_give(arena, runs[n / 2 + 1]);
-    CHECK_NULL(filchi_arena_take(arena, 3));
-    CHECK_NOT_NULL(filchi_arena_take(arena, 2));
+    struct arena *arena = open_small();
+    enum { USABLE = SMALL - 1 };
+    void *runs[USABLE];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < USABLE; i++) {
+            runs[i] = filchi_arena_take(arena, 1);
+            CHECK_NOT_NULL(runs[i]);
+            memset(runs[i], i, CHUNK_BYTES);
+            for (int j = 0; j < i; j++)
+                CHECK(runs[j] != runs[i]);
+        }
+        CHECK_NULL(filchi_arena_take(arena, 1));
+        filchi_arena_give(arena, runs[17]); /* one hole, and no run of two */
+        CHECK_NULL(filchi_arena_take(arena, 2));
+        void *again = filchi_arena_take(arena, 1);
+        CHECK_PTR_EQ(again, runs[17]);
+        for (int i = 0; i < USABLE; i += 2) /* every second one */
+            filchi_arena_give(arena, runs[i]);
+        CHECK_NULL(filchi_arena_take(arena, 2));
+        for (int i = 1; i < USABLE; i += 2)
+            filchi_arena_give(arena, runs[i]);
+        void *all = filchi_arena_take(arena, USABLE); /* what was given back is whole again */
+        CHECK_NOT_NULL(all);
+        CHECK_NULL(filchi_arena_take(arena, 1));
+        filchi_arena_give(arena, all);
+    }
+    filchi_arena_close(arena);
+}
+
+TEST(arena, pages_that_are_given_back_are_clean) {
+    struct arena *arena = open_small();
+    for (int i = 0; i < 3; i++) {
+        unsigned char *run = filchi_arena_take(arena, 2);
+        for (size_t j = 0; j < 2 * CHUNK_BYTES; j += 512)
+            CHECK_EQ(run[j], 0);
+        memset(run, 0xff, 2 * CHUNK_BYTES);
+        filchi_arena_give(arena, run);
+    }
+    filchi_arena_close(arena);
+}
+
+TEST(arena, references_are_addresses) {
+    struct arena *arena = open_small();
+    char *run = filchi_arena_take(arena, 2);
+    for (size_t i = 0; i < 2 * CHUNK_BYTES; i += 64)
+        CHECK_PTR_EQ(arena_address(arena, arena_reference(arena, run + i)), run + i);
+    filchi_arena_close(arena);
+}
+
+TEST(arena, too_small_and_too_large) {
+    CHECK_NULL(filchi_arena_open(CHUNK_BYTES)); /* the head alone */
+    struct arena *arena = filchi_arena_open(2 * CHUNK_BYTES);
+    CHECK_NOT_NULL(arena);
+    CHECK_NOT_NULL(filchi_arena_take(arena, 1));
     CHECK_NULL(filchi_arena_take(arena, 1));
     filchi_arena_close(arena);
+    arena = filchi_arena_open(SIZE_MAX / 2); /* cut at what references reach, or refused */
+    if (arena != NULL) {
+        CHECK_LE(arena->bytes, ARENA_MAX_BYTES);
+        filchi_arena_close(arena);
+    }
 }
 
-TEST(arena, references) {
-    struct arena *arena = filchi_arena_open(SMALL);
-    char *run = filchi_arena_take(arena, 1);
-    for (size_t at = 0; at < CHUNK_BYTES; at += 64)
-        CHECK_PTR_EQ(arena_address(arena, arena_reference(arena, run + at)), run + at);
-    filchi_arena_close(arena);
-}
-
-TEST(slab, cells_are_distinct_and_come_back) {
-    struct arena *arena = filchi_arena_open(SMALL);
-    struct heap heap;
-    filchi_heap_init(&heap, arena, 7, true);
-    enum { CELLS = 2000 };
-    uint64_t *cells[CELLS];
-    for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < CELLS; i++) {
-            cells[i] = heap_take(&heap);
-            CHECK_NOT_NULL(cells[i]);
-            CHECK_EQ((uintptr_t)cells[i] % 128, 0);
-            cells[i][0] = (uint64_t)i;
+TEST(arena, destroy) { /* the last of closer and cells unmaps, in whatever order they come */
+    for (int n_before = 0; n_before <= 3; n_before++) {
+        struct arena *arena = open_small();
+        for (int i = 0; i < n_before; i++)
+            filchi_arena_cell_is_gone(arena);
+        CHECK(is_mapped(arena));
+        filchi_arena_expect(arena, 3);
+        for (int i = n_before; i < 3; i++) {
+            CHECK(is_mapped(arena));
+            filchi_arena_cell_is_gone(arena);
         }
-        for (int i = 0; i < CELLS; i++) {
-            CHECK_EQ(cells[i][0], i);
-            slab_free(cells[i]);
+        CHECK(!is_mapped(arena));
+    }
+    struct arena *arena = open_small();
+    filchi_arena_expect(arena, 0);
+    CHECK(!is_mapped(arena));
+}
+
+static struct arena *shared;
+
+/* Takes and gives runs of 1 to 4 chunks; nobody else writes into them meanwhile. */
+static void *take_and_give(void *arg) {
+    unsigned char own = (unsigned char)(uintptr_t)arg;
+    uint32_t random = own;
+    unsigned char *runs[RUNS] = {NULL};
+    for (int i = 0; i < ROUNDS; i++) {
+        random = random * 1664525 + 1013904223;
+        unsigned char **run = &runs[random >> 8 & (RUNS - 1)];
+        size_t n = 1 + (random >> 16) % 4;
+        if (*run != NULL) {
+            size_t bytes = filchi_arena_run_bytes(shared, *run);
+            for (size_t at = 0; at < bytes; at += 8192)
+                CHECK_EQ((*run)[at], own);
+            CHECK_EQ((*run)[bytes - 1], own);
+            filchi_arena_give(shared, *run);
+            *run = NULL;
+            continue;
         }
-    }
-    CHECK_EQ(filchi_heap_retire(&heap), 0);
-    filchi_arena_close(arena);
-}
-
-TEST(slab, empty_ones_go_back) {
-    struct arena *arena = filchi_arena_open(SMALL);
-    struct heap heap;
-    filchi_heap_init(&heap, arena, 14, false); /* three cells to a slab */
-    void *cells[60];
-    for (int round = 0; round < 50; round++) {
-        for (int i = 0; i < 60; i++)
-            CHECK_NOT_NULL(cells[i] = heap_take(&heap));
-        for (int i = 0; i < 60; i++)
-            slab_free(cells[i]);
-    }
-    struct heap other; /* which finds room, since the first one kept no more than it needs */
-    filchi_heap_init(&other, arena, 14, false);
-    for (int i = 0; i < 60; i++)
-        CHECK_NOT_NULL(heap_take(&other));
-    filchi_arena_close(arena);
-}
-
-TEST(slab, full) {
-    struct arena *arena = filchi_arena_open(SMALL);
-    struct heap heap;
-    filchi_heap_init(&heap, arena, 7, true);
-    void *last = NULL;
-    size_t n = 0;
-    for (void *cell; (cell = heap_take(&heap)) != NULL; n++)
-        last = cell;
-    CHECK_GT(n, 50000);
-    CHECK_NULL(heap_take(&heap));
-    slab_free(last); /* wherever it lies, it is found */
-    CHECK_PTR_EQ(heap_take(&heap), last);
-    filchi_arena_close(arena);
-}
-
-/* The last cell to be freed closes the arena: AddressSanitizer or a crash would show it too early. */
-TEST(slab, cells_outlive_their_heap) {
-    for (int n_live = 0; n_live < 100; n_live += 33) {
-        struct arena *arena = filchi_arena_open(SMALL);
-        struct heap heap;
-        filchi_heap_init(&heap, arena, 7, true);
-        void *cells[100];
-        for (int i = 0; i < 100; i++)
-            cells[i] = heap_take(&heap);
-        for (int i = n_live; i < 100; i++)
-            slab_free(cells[i]);
-        uint64_t live = filchi_heap_retire(&heap);
-        CHECK_EQ(live, n_live);
-        filchi_arena_expect(arena, live);
-        for (int i = 0; i < n_live; i++) {
-            CHECK_PTR_EQ(slab_of(cells[i])->arena, arena);
-            slab_free(cells[i]);
+        *run = filchi_arena_take(shared, n);
+        if (*run == NULL)
+            continue; /* full for the moment */
+        CHECK_EQ(filchi_arena_run_bytes(shared, *run), n * CHUNK_BYTES);
+        for (size_t at = 0; at < n * CHUNK_BYTES; at += 8192) {
+            CHECK_EQ((*run)[at], 0);
+            (*run)[at] = own;
         }
+        (*run)[n * CHUNK_BYTES - 1] = own;
     }
+    for (int i = 0; i < RUNS; i++)
+        if (runs[i] != NULL)
+            filchi_arena_give(shared, runs[i]);
+    return NULL;
 }
 
-TEST(extent, every_size) {
-    struct arena *arena = filchi_arena_open((size_t)64 << 20);
-    struct extents extents;
-    filchi_extents_init(&extents, arena);
-    for (size_t bytes = 0; bytes < (1 << 20); bytes = bytes * 5 / 4 + 1) {
-        unsigned char *extent = filchi_extent_take(&extents, bytes);
-        CHECK_NOT_NULL(extent);
-        CHECK_EQ((uintptr_t)extent % 64, 0);
-        memset(extent, 0xab, bytes);
-        filchi_extent_give(arena, extent);
-    }
-    CHECK_NULL(filchi_extent_take(&extents, (size_t)1 << 40));
-    CHECK_NULL(filchi_extent_take(&extents, SIZE_MAX));
-    filchi_arena_close(arena);
+static void run_threads(void) {
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        threads[i] = thread_start(take_and_give, (void *)(i + 1));
+    for (int i = 0; i < THREADS; i++)
+        thread_join(threads[i]);
+    void *all = filchi_arena_take(shared, shared->n_chunks - shared->first_chunk);
+    CHECK_NOT_NULL(all); /* nothing leaked */
+    filchi_arena_close(shared);
+}
+
+TEST(arena, mpmc) {
+    shared = filchi_arena_open((size_t)256 * CHUNK_BYTES);
+    run_threads();
+}
+
+TEST(arena, stampede) { /* for the same few chunks */
+    shared = filchi_arena_open((size_t)12 * CHUNK_BYTES);
+    run_threads();
 }
