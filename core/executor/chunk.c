@@ -162,6 +162,8 @@ static void report_unseen(const struct chunk *chunk) {
             first = first == NULL ? chunk->errors[i] : first;
             n++;
         }
+    if (n > 0 && filchi_worker_self() != NULL)
+        filchi_worker_is_busy(filchi_worker_self());
     if (n > 0)
         filchi_report("%zu item%s of filch_map over '%s' failed and nobody looked at the error%s: "
                       "%s (code %d%s%s)",

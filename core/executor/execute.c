@@ -197,6 +197,13 @@ static void call(struct future_host *host, filch_future *future, void (*fn)(filc
     }
 }
 
+static void before_report(struct future_host *host) {
+    (void)host;
+    struct worker *worker = filchi_worker_self();
+    if (worker != NULL)
+        filchi_worker_is_busy(worker);
+}
+
 static void dispose(struct future_host *host, filch_future *future) {
     (void)host;
     filchi_transport_dispose(block_of(future));
@@ -224,6 +231,7 @@ void filchi_execute_host(struct future_host *host, uint64_t spin_ns, bool is_sha
         .take_node = take_node,
         .call = call,
         .before_wait = before_wait,
+        .before_report = before_report,
         .dispose = dispose,
         .enter_delivery = enter_delivery,
         .leave_delivery = leave_delivery,

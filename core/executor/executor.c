@@ -54,6 +54,7 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
     }
     memset(pool, 0, sizeof *pool);
     filchi_execute_host(&pool->host, spin_ns, false);
+    strcpy(pool->host.broken_because, "no worker could be started"); /* until it breaks otherwise */
     pool->arena = arena;
     pool->executor = executor;
     pool->scheduler = (struct scheduler *)((char *)pool + pool_bytes);
@@ -98,7 +99,10 @@ filch_status filchi_executor_check_open(const char *function, struct pool *pool)
 
 static void break_entry(void *arg, uint64_t entry) {
     struct pool *pool = arg;
-    filchi_future_break(entry_future(pool->arena, entry), entry_generation(entry));
+    filch_future *future = entry_future(pool->arena, entry);
+    if (!filchi_future_break(future, entry_generation(entry)) &&
+        (filch_load_relaxed(&future->state) & FUTURE_DEFERRED))
+        filchi_future_deliver_deferred(future, entry_generation(entry));
 }
 
 static void cancel_entry(void *arg, uint64_t entry) {
@@ -107,6 +111,10 @@ static void cancel_entry(void *arg, uint64_t entry) {
     if (!filchi_future_cancel_pending(future, entry_generation(entry)) &&
         (filch_load_relaxed(&future->state) & FUTURE_DEFERRED))
         filchi_future_deliver_deferred(future, entry_generation(entry));
+}
+
+void filchi_pool_fail_queued(struct pool *pool) {
+    filchi_scheduler_drain(pool->scheduler, break_entry, pool);
 }
 
 void filchi_pool_break(struct pool *pool, const char *format, ...) {

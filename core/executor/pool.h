@@ -73,6 +73,9 @@ struct producer *filchi_pool_producer(struct pool *pool);
 /* Breaks the pool: what is pending and what is submitted later fails with FILCH_BROKEN. */
 void filchi_pool_break(struct pool *pool, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Fails with FILCH_BROKEN what is queued, since nobody can be started to run it; the pool goes on. */
+void filchi_pool_fail_queued(struct pool *pool);
+
 /* Starts a worker by the pool's operation, unless the pool has ended. Returns: 0 or an errno value. */
 int filchi_pool_start_worker(struct worker *worker);
 

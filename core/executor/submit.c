@@ -30,6 +30,9 @@ static COLD filch_status enqueue_late(const char *function, struct pool *pool, f
         return FILCH_OK;
     if (ending)
         return filchi_executor_check_open(function, pool);
+    /* Others may have left their tasks to the worker that did not come. */
+    if (!park_has_started(&pool->scheduler->park))
+        filchi_pool_fail_queued(pool);
     errno = error;
     return filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for task '%s': %s", function,
                        name, strerror(error));

@@ -45,9 +45,12 @@ static void serve(struct thread_pool *self, struct worker *worker) {
     struct pool *pool = self->executor->pool;
     char why[128];
     bool is_initialised = true;
-    if (options->initializer != NULL)
+    if (options->initializer != NULL) {
+        filchi_worker_begin_initializer(worker);
         is_initialised = filchi_execute_hook(pool, "initializer", options->initializer, NULL,
                                              options->initarg, why, sizeof why) == 0;
+        filchi_worker_end_initializer(worker);
+    }
     if (!is_initialised)
         filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, why);
     filchi_worker_loop(worker);

@@ -13,18 +13,33 @@ static struct {
     struct heap heap;
 } home = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static void lock_home(void) {
+    pthread_mutex_lock(&home.lock);
+}
+
+static void unlock_home(void) {
+    pthread_mutex_unlock(&home.lock);
+}
+
+/* A fork must not copy the lock while another thread has it. */
+static void watch_forks(void) {
+    pthread_atfork(lock_home, unlock_home, unlock_home);
+}
+
 enum { CONSUMER_LOG2 = 6 };
 _Static_assert(sizeof(struct consumer) <= 1 << CONSUMER_LOG2, "a consumer fits into its cell");
 
 struct consumer *filchi_consumer_open(void) {
-    pthread_mutex_lock(&home.lock);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    lock_home();
     if (home.arena == NULL) {
         home.arena = filchi_arena_open((size_t)1 << 30);
         if (home.arena != NULL)
             filchi_heap_init(&home.heap, home.arena, CONSUMER_LOG2, true);
     }
     struct consumer *consumer = home.arena == NULL ? NULL : heap_take(&home.heap);
-    pthread_mutex_unlock(&home.lock);
+    unlock_home();
     if (consumer != NULL) {
         filch_store_relaxed(&consumer->bell, 0u);
         consumer->generation = completion_list_reopen(&consumer->list);

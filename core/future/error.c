@@ -108,6 +108,8 @@ const filch_error *filchi_error_of(filch_future *future, uint64_t state) {
 void filchi_error_report_unseen(filch_future *future, uint64_t state) {
     if (filch_load_relaxed(&future->looked_at))
         return;
+    struct future_host *host = future_host(future);
+    host->before_report(host);
     if (state & FUTURE_BROKEN) {
         filchi_report("task '%s' was lost and nobody looked at its future: %s",
                       filchi_future_name(future), future_host(future)->broken_because);

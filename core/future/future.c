@@ -110,7 +110,10 @@ void filchi_future_finish(filch_future *future, enum future_phase phase) {
 
 bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase) {
     uint32_t generation = before_outcome(future);
-    return settle(future, FUTURE_RUNNING, generation, phase, FUTURE_DEFERRED) == WATCHED;
+    if (settle(future, FUTURE_RUNNING, generation, phase, FUTURE_DEFERRED) != WATCHED)
+        return false;
+    filchi_subscribers_fire_consumers(future); /* those that came since; callbacks are left */
+    return true;
 }
 
 void filchi_future_deliver_deferred(filch_future *future, uint32_t generation) {

@@ -67,6 +67,8 @@ struct future_host {
     /* Before a thread blocks on `future` (NULL: on the first of several). FILCH_OK: look again, then
      * block. Inside a worker it may run the future right here, or refuse. */
     filch_status (*before_wait)(struct future_host *host, filch_future *future, bool is_timed);
+    /* The program's report hook is about to run on this thread, and may take long. */
+    void (*before_report)(struct future_host *host);
     /* Frees what the future holds outside its block. */
     void (*dispose)(struct future_host *host, filch_future *future);
     /* An outside thread runs callbacks from enter to leave: closing waits for it. */

@@ -100,9 +100,19 @@ static struct subscriber *take_node(filch_future *future) {
     return node;
 }
 
-filch_status filchi_subscribers_add_callback(filch_future *future,
-                                             void (*fn)(filch_future *, void *), void *arg) {
+/* Runs what the caller has to run, counted, so that closing waits for it. */
+static void run_here(filch_future *future, void (*fn)(filch_future *, void *), void *arg) {
     struct future_host *host = future_host(future);
+    host->enter_delivery(host);
+    if (fn != NULL)
+        host->call(host, future, fn, arg);
+    else
+        filchi_subscribers_fire(future);
+    host->leave_delivery(host);
+}
+
+static filch_status add_callback(filch_future *future, void (*fn)(filch_future *, void *),
+                                 void *arg) {
     /* While its callbacks run, the chain is closed though they are not all through: a callback that
      * is added then runs at once, nested. */
     if (!state_is_done(future_state(future))) {
@@ -113,22 +123,24 @@ filch_status filchi_subscribers_add_callback(filch_future *future,
         node->arg = arg;
         filch_store_relaxed(&node->state, (uint64_t)ARMED_CALLBACK);
         if (push(future, node)) {
-            if (!announce(future)) {
-                host->enter_delivery(host);
-                filchi_subscribers_fire(future);
-                host->leave_delivery(host);
-            }
+            if (!announce(future))
+                run_here(future, NULL, NULL);
             return FILCH_OK;
         }
         slab_free(node);
     }
-    /* The callback may give the caller's handle back, and the future may be all that keeps the host. */
-    filch_retain(future);
-    host->enter_delivery(host);
-    host->call(host, future, fn, arg);
-    host->leave_delivery(host);
-    filch_release(future);
+    run_here(future, fn, arg);
     return FILCH_OK;
+}
+
+filch_status filchi_subscribers_add_callback(filch_future *future,
+                                             void (*fn)(filch_future *, void *), void *arg) {
+    /* The callback may give the caller's handle back before this is through with the block, and the
+     * future may be all that keeps its host. */
+    filch_retain(future);
+    filch_status status = add_callback(future, fn, arg);
+    filch_release(future);
+    return status;
 }
 
 /* Takes over a node that somebody abandoned. */
@@ -166,8 +178,9 @@ filch_status filchi_subscribers_add(filch_future *future, struct consumer *consu
         *out = NULL;
         return FILCH_OK;
     }
+    /* Consumers alone: callbacks that others are adding are theirs to run. */
     if (!announce(future) || is_closed(filch_load_seq_cst(&future->subscribers))) /* ARMED */
-        filchi_subscribers_fire(future);
+        filchi_subscribers_fire_consumers(future);
     return FILCH_OK;
 }
 

@@ -32,7 +32,7 @@ static struct ring *first_ring(struct producer *producer) {
 void filchi_producer_init(struct producer *producer, struct scheduler *scheduler) {
     producer->scheduler = scheduler;
     producer->next = NULL;
-    filch_store_relaxed(&producer->compactions, 0u);
+    filch_store_relaxed(&producer->hidden, 0u);
     filch_store_relaxed(&producer->in_use, 1u);
     struct ring *ring = first_ring(producer);
     ring_init(ring, FIRST_RING);
@@ -67,9 +67,9 @@ void filchi_scheduler_part(struct producer *producer) {
  * to those who want to leave, and why a sleeper is woken afterwards. */
 static size_t compact(struct producer *producer) {
     struct scheduler *scheduler = producer->scheduler;
-    filch_fetch_add_seq_cst(&producer->compactions, 1u); /* HIDDEN */
+    filch_fetch_add_seq_cst(&producer->hidden, 1u); /* HIDDEN */
     size_t n = filchi_deque_compact(&producer->deque, scheduler->operations->is_live, scheduler);
-    filch_fetch_add_seq_cst(&producer->compactions, 1u); /* HIDDEN */
+    filch_fetch_add_seq_cst(&producer->hidden, 1u); /* HIDDEN */
     if (park_must_wake(&scheduler->park))
         (void)filchi_scheduler_wake_one(scheduler);
     return n;
@@ -131,18 +131,43 @@ bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
     return false;
 }
 
-bool filchi_scheduler_is_drained(const struct scheduler *scheduler) {
-    for (uint32_t i = 0; i < scheduler->n_workers; i++)
-        if (!is_worker_idle(scheduler_worker(scheduler, i)))
+/* The sum of all counts of what is out of sight. Returns: false if something is right now. */
+static bool sum_hidden(const struct scheduler *scheduler, uint32_t *sum) {
+    *sum = 0;
+    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+        const struct worker *worker = scheduler_worker(scheduler, i);
+        uint32_t count = worker == NULL ? 0 : filch_load_seq_cst(&worker->producer.hidden);
+        if (count % 2 != 0) /* HIDDEN */
             return false;
+        *sum += count;
+    }
     const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next) {
-        uint32_t before = filch_load_seq_cst(&p->compactions); /* HIDDEN */
-        if (before % 2 != 0 || !deque_is_empty(&p->deque) ||
-            filch_load_seq_cst(&p->compactions) != before) /* HIDDEN */
+        uint32_t count = filch_load_seq_cst(&p->hidden);
+        if (count % 2 != 0) /* HIDDEN */
             return false;
+        *sum += count;
     }
     return true;
+}
+
+bool filchi_scheduler_is_drained(const struct scheduler *scheduler) {
+    uint32_t before, after;
+    return sum_hidden(scheduler, &before) && !filchi_scheduler_has_work(scheduler) &&
+           sum_hidden(scheduler, &after) && before == after;
+}
+
+size_t filchi_scheduler_count_work(const struct scheduler *scheduler) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+        const struct worker *worker = scheduler_worker(scheduler, i);
+        if (worker != NULL)
+            n += deque_count(&worker->producer.deque) + deque_count(&worker->batch);
+    }
+    const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    for (; p != NULL; p = p->next)
+        n += deque_count(&p->deque);
+    return n;
 }
 
 /* Returns: false if none sleeps. */
@@ -151,6 +176,10 @@ static bool wake_started(struct scheduler *scheduler) {
     int number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
     if (number < 0)
         return false;
+    if (!is_started) { /* its start failed between the look and the claim */
+        filchi_park_unclaim(&scheduler->park, (uint32_t)number);
+        return false;
+    }
     struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
     filchi_park_give_token(&scheduler->park, &worker->sleep_word);
     return true;
@@ -212,4 +241,6 @@ void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg,
     for (; p != NULL; p = p->next)
         drain_deque(&p->deque, drop, arg);
     filchi_reclaim_leave();
+    /* A worker that wants to leave may have gone to sleep because of an entry that was taken here. */
+    filchi_scheduler_wake_started(scheduler);
 }

@@ -39,10 +39,10 @@ struct scheduler_operations {
 struct producer {
     struct deque deque;
     struct scheduler *scheduler;
-    struct producer *next;        /* list of outside producers; written before it is published */
-    filch_atomic_u32 compactions; /* odd while entries are out of sight: see is_drained */
-    filch_atomic_u32 in_use;      /* 0: its thread has ended, and the next one may adopt it */
-    struct heap futures;          /* type-stable, 128-byte cells */
+    struct producer *next;   /* list of outside producers; written before it is published */
+    filch_atomic_u32 hidden; /* odd while its owner has entries in its hands: see is_drained */
+    filch_atomic_u32 in_use; /* 0: its thread has ended, and the next one may adopt it */
+    struct heap futures;     /* type-stable, 128-byte cells */
     struct extents extents;
 };
 
@@ -67,8 +67,9 @@ struct scheduler {
     uint64_t spin_ns;
     uint32_t n_workers;
     filch_atomic_u32 flags;
-    filch_atomic_pointer outside; /* struct producer, newest first */
-    filch_atomic_pointer retired; /* struct ring, to be freed after a grace period */
+    filch_atomic_u32 n_initialising; /* workers that run their initializer */
+    filch_atomic_pointer outside;    /* struct producer, newest first */
+    filch_atomic_pointer retired;    /* struct ring, to be freed after a grace period */
     struct park park;
     filch_atomic_pointer workers[]; /* struct worker, NULL before it is first woken */
 };
@@ -96,6 +97,9 @@ bool filchi_scheduler_has_work(const struct scheduler *scheduler);
 
 /* Is there no entry anywhere, in no owner's hands either? For those who leave for good. */
 bool filchi_scheduler_is_drained(const struct scheduler *scheduler);
+
+/* How many entries are queued; a racy snapshot. */
+size_t filchi_scheduler_count_work(const struct scheduler *scheduler);
 
 /* Wakes one worker that has been started, if any sleeps. */
 void filchi_scheduler_wake_started(struct scheduler *scheduler);

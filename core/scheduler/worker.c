@@ -46,17 +46,27 @@ static bool take_from(struct worker *worker, struct producer *producer, uint64_t
     struct scheduler *scheduler = worker->producer.scheduler;
     uint64_t entries[BATCH];
     size_t share = scheduler->n_workers > 1 ? 2 : 1;
+    filch_atomic_u32 *hidden = &worker->producer.hidden;
+    uint32_t count = filch_load_relaxed(hidden);
+    filch_store_release(hidden, count + 1); /* HIDDEN */
     size_t n = deque_take_many(&producer->deque, entries, BATCH, share);
-    if (n == 0)
+    if (n == 0) {
+        filch_store_release(hidden, count); /* HIDDEN */
         return false;
+    }
     intent_announce(&worker->intent, INTENT_TAKE, entries, n);
     for (size_t i = 0; i < n; i++)
         scheduler->operations->prefetch(scheduler, entries[i]);
     *entry = entries[0];
     if (n > 1)
         deque_refill(&worker->batch, entries + 1, n - 1);
+    filch_store_release(hidden, count + 2); /* HIDDEN */
     intent_clear(&worker->intent);
     worker->lucky = producer;
+    /* Who looked while the batch was out of sight may have gone to sleep. A searcher's end of its
+     * search looks once more anyway. */
+    if (n > 1 && !worker->is_searching && park_must_wake(&scheduler->park))
+        (void)filchi_scheduler_wake_one(scheduler);
     return true;
 }
 
@@ -149,6 +159,20 @@ void filchi_worker_is_nearly_free(struct worker *worker) {
 void filchi_worker_is_busy(struct worker *worker) {
     if (worker->is_searching)
         end_search(worker);
+}
+
+void filchi_worker_begin_initializer(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint32_t n = filch_fetch_add_seq_cst(&scheduler->n_initialising, 1u) + 1;
+    worker->is_searching = false;
+    filchi_park_end_search(&scheduler->park, worker->number); /* HANDED */
+    if (filchi_scheduler_count_work(scheduler) > n && park_has_sleepers(&scheduler->park))
+        (void)filchi_scheduler_wake_one(scheduler);
+}
+
+void filchi_worker_end_initializer(struct worker *worker) {
+    filch_fetch_sub_seq_cst(&worker->producer.scheduler->n_initialising, 1u);
+    begin_search(worker);
 }
 
 static void pause_for(uint32_t turns) {

@@ -24,6 +24,12 @@ void filchi_worker_is_nearly_free(struct worker *worker);
 /* Takes that back: the worker goes on with something long. */
 void filchi_worker_is_busy(struct worker *worker);
 
+/* A new worker's initializer may take long: until it ends the worker does not count as searching, so
+ * pushes wake others. What was left to it before goes to another worker, unless as many as there are
+ * entries are coming already. */
+void filchi_worker_begin_initializer(struct worker *worker);
+void filchi_worker_end_initializer(struct worker *worker);
+
 /* Internal to the layer. */
 void filchi_producer_init(struct producer *producer, struct scheduler *scheduler);
 void filchi_scheduler_free_retired(struct scheduler *scheduler);

@@ -51,6 +51,10 @@ TEST_HELPER filch_status host_before_wait(struct future_host *host, filch_future
     return it.refusal;
 }
 
+TEST_HELPER void host_before_report(struct future_host *host) {
+    (void)host;
+}
+
 TEST_HELPER void host_dispose(struct future_host *host, filch_future *future) {
     (void)host;
     if (future->extents != 0) /* else it only had an error */
@@ -71,6 +75,7 @@ TEST_HELPER void host_open(void) {
     it.host = (struct future_host){.take_node = host_take_node,
                                    .call = host_call,
                                    .before_wait = host_before_wait,
+                                   .before_report = host_before_report,
                                    .dispose = host_dispose,
                                    .enter_delivery = host_enter,
                                    .leave_delivery = host_leave};
