@@ -42,7 +42,7 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
 }
 
 struct producer *filchi_scheduler_join(struct scheduler *scheduler) {
-    void *first = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    void *first = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (struct producer *p = first; p != NULL; p = p->next) {
         uint32_t abandoned = 0;
         if (filch_cas_acq_rel(&p->in_use, &abandoned, 1u)) /* PARTED */
@@ -124,7 +124,7 @@ bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
     for (uint32_t i = 0; i < scheduler->n_workers; i++)
         if (!is_worker_idle(scheduler_worker(scheduler, i)))
             return true;
-    const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    const struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         if (!deque_is_empty(&p->deque))
             return true;
@@ -141,7 +141,7 @@ static bool sum_hidden(const struct scheduler *scheduler, uint32_t *sum) {
             return false;
         *sum += count;
     }
-    const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    const struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next) {
         uint32_t count = filch_load_seq_cst(&p->hidden);
         if (count % 2 != 0) /* HIDDEN */
@@ -164,7 +164,7 @@ size_t filchi_scheduler_count_work(const struct scheduler *scheduler) {
         if (worker != NULL)
             n += deque_count(&worker->producer.deque) + deque_count(&worker->batch);
     }
-    const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    const struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         n += deque_count(&p->deque);
     return n;
@@ -237,7 +237,7 @@ void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg,
         drain_deque(&worker->producer.deque, drop, arg);
         drain_deque(&worker->batch, drop, arg);
     }
-    struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+    struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         drain_deque(&p->deque, drop, arg);
     filchi_reclaim_leave();

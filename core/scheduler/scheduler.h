@@ -127,7 +127,8 @@ static inline bool producer_push(struct producer *producer, uint64_t entry) {
 }
 
 static inline struct worker *scheduler_worker(const struct scheduler *scheduler, uint32_t number) {
-    return (struct worker *)filch_load_acquire(&scheduler->workers[number]); /* WORKER-MADE */
+    /* seq_cst for the looks of HANDED and ASLEEP; on x86 it is a plain load. */
+    return (struct worker *)filch_load_seq_cst(&scheduler->workers[number]); /* WORKER-MADE */
 }
 
 #endif
