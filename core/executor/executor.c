@@ -170,9 +170,10 @@ static bool needs_first_worker(filch_executor *executor) {
 /* Returns: true if nothing is left to run; no worker is started any more then. */
 static bool try_end(filch_executor *executor) {
     pthread_mutex_lock(&executor->lock);
-    bool ended = filch_load_acquire(&executor->n_live) == 0 && !needs_first_worker(executor);
-    if (ended)
-        executor->is_ended = true;
+    /* What is queued once it has ended is taken back by its submitter. */
+    bool ended = executor->is_ended ||
+                 (filch_load_acquire(&executor->n_live) == 0 && !needs_first_worker(executor));
+    executor->is_ended = ended;
     pthread_mutex_unlock(&executor->lock);
     return ended;
 }
@@ -180,7 +181,7 @@ static bool try_end(filch_executor *executor) {
 /* If even now no worker can be started, the work fails with the reason. */
 static void start_first_worker(filch_executor *executor) {
     int error = filchi_scheduler_wake_one(executor->pool->scheduler);
-    if (error != 0)
+    if (error != 0 && error != ESHUTDOWN) /* else another thread has ended the pool meanwhile */
         filchi_pool_break(executor->pool, "no worker could be started: %s", strerror(error));
 }
 

@@ -115,6 +115,8 @@ static void segment_main(void) {
 #endif
 #ifdef FILCH_TSAN_FIBERS
     __tsan_switch_to_fiber(segment->caller_fiber, 0);
+    /* Not by returning: that would pop a frame of the caller's fiber, in which it was never pushed. */
+    setcontext(&segment->caller);
 #endif
 }
 
