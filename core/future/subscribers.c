@@ -35,11 +35,11 @@ static void fire(struct subscriber *node) {
     }
 }
 
-/* The oldest node of a chain; from there `newer` leads back to its head. Two who walk at once write the
- * same. */
-static struct subscriber *oldest_of(const void *head) {
+/* The oldest node of a closed chain; from there `newer` leads back to its head. Nothing is pushed any
+ * more, so two who walk at once write the same. */
+static struct subscriber *oldest_of(const void *closed_head) {
     struct subscriber *oldest = NULL;
-    for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
+    for (struct subscriber *node = first_of(closed_head); node != NULL; node = node->next) {
         filch_store_relaxed(&node->newer, (void *)oldest);
         oldest = node;
     }
@@ -50,9 +50,11 @@ static struct subscriber *newer_than(const struct subscriber *node) {
     return (struct subscriber *)filch_load_relaxed(&node->newer);
 }
 
+/* The chain may still grow, so this leaves `newer` alone; a consumer has one node here at most, and
+ * order matters to callbacks only. */
 void filchi_subscribers_fire_consumers(filch_future *future) {
-    void *head = filch_load_acquire(&future->subscribers); /* NODE */
-    for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node))
+    void *head = filch_load_seq_cst(&future->subscribers); /* NODE */
+    for (struct subscriber *node = first_of(head); node != NULL; node = node->next)
         fire_consumer(node);
 }
 
