@@ -52,8 +52,9 @@ filch_status filchi_subscribers_add(filch_future *future, struct consumer *consu
 /* The consumer gives the subscription up. The caller has a handle on the future. */
 void filchi_subscribers_abandon(struct subscriber *node);
 
-/* Before the owner of a running future makes its outcome known: tells the consumers, so that whoever sees the outcome and makes another future complete finds both in that order. A
- * consumer that is told waits for the outcome (filchi_future_await_outcome). */
+/* Before the owner of a running future makes its outcome known: tells the consumers, so that whoever
+ * sees the outcome and makes another future complete finds both in that order. A consumer that is
+ * told waits for the outcome (filchi_future_await_outcome). */
 void filchi_subscribers_fire_consumers(filch_future *future);
 
 /* Fires all that are left, oldest first. The future is done. */
