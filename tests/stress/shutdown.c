@@ -1,96 +1,133 @@
-/* shutdown.c: pools that are shut down under load, in all combinations of flags, while threads, tasks
- * and callbacks submit. Every accepted task ends exactly once; nothing hangs and nothing is left.
+/* shutdown.c: pools that are shut down under load, in all combinations of flags, by one thread or by
+ * two, from outside or by a task, while threads, tasks and callbacks submit. Every accepted task runs
+ * or is cancelled, and its callback is called, exactly once and before close returns; nothing hangs
+ * and nothing is left.
  *
  *     stress.shutdown [rounds [seed]] */
 #include "stress.h"
 #include <dirent.h>
 #include <filch/filch.h>
 
-enum { SUBMITTERS = 2, MOST = 3000 };
+enum { SUBMITTERS = 2, MOST = 2000, COMBINATIONS = 256 };
 
-static atomic_long n_run, n_accepted, n_refused;
+static atomic_long n_run, n_accepted, n_ended, n_cancelled, n_refused;
 
 static long work(long depth);
 FILCH_TASK(long, work, long);
 
-static void count_submit(filch_future *future) {
+static void submit(filch_executor *executor, long depth, bool is_chained);
+
+static void count_end(filch_future *future, void *arg) {
+    (void)arg;
+    STRESS_CHECK(filch_done(future));
+    if (filch_cancelled(future))
+        atomic_fetch_add(&n_cancelled, 1);
+    atomic_fetch_add(&n_ended, 1);
+}
+
+static void count_end_and_submit(filch_future *future, void *executor) {
+    count_end(future, NULL);
+    submit(executor, 0, false);
+}
+
+/* The callback that counts the end is part of every task. `is_chained`: it submits again. */
+static void submit(filch_executor *executor, long depth, bool is_chained) {
+    filch_future *future = filch_submit(executor, work, depth);
     if (future == NULL) {
-        STRESS_CHECK(filch_error_status() == FILCH_SHUTDOWN);
+        STRESS_CHECK_MSG(filch_error_status() == FILCH_SHUTDOWN, "%s", filch_error_message());
         atomic_fetch_add(&n_refused, 1);
         return;
     }
     atomic_fetch_add(&n_accepted, 1);
+    STRESS_CHECK(filch_add_done_callback(future, is_chained ? count_end_and_submit : count_end,
+                                         executor) == FILCH_OK);
     filch_release(future);
-}
-
-static void submit_more(filch_future *future, void *arg) {
-    (void)future;
-    count_submit(filch_submit(arg, work, 0));
 }
 
 static long work(long depth) {
     atomic_fetch_add(&n_run, 1);
     if (depth > 0)
-        count_submit(filch_submit(filch_this_executor(), work, depth - 1));
+        submit(filch_this_executor(), depth - 1, false);
     return depth;
 }
 
-struct submitter {
+static void shut_down(filch_executor *executor, unsigned flags) {
+    filch_status status =
+        filch_shutdown(executor, .no_wait = (flags & 1) != 0, .cancel_futures = (flags & 2) != 0,
+                       .timeout = flags & 4 ? 1e-4 : 0);
+    STRESS_CHECK(status == FILCH_OK || (status == FILCH_TIMEOUT && (flags & 4) != 0));
+}
+
+/* From a task it never waits. */
+static void shut_down_inside(unsigned flags) {
+    shut_down(filch_this_executor(), flags);
+    STRESS_CHECK(filch_submit(filch_this_executor(), work, 0) == NULL);
+    filch_close(filch_this_executor());
+}
+FILCH_TASK_VOID(shut_down_inside, unsigned);
+
+struct actor {
     filch_executor *executor;
-    filch_future *kept[MOST];
-    int n_kept;
+    unsigned flags;
+    uint32_t delay;
 };
 
+static void wait_turns(uint32_t n) {
+    while (n-- > 0)
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
 static void *submitter(void *arg) {
-    struct submitter *it = arg;
-    while (it->n_kept < MOST) {
-        filch_future *future = filch_submit(it->executor, work, it->n_kept % 3);
-        if (future == NULL) {
-            STRESS_CHECK(filch_error_status() == FILCH_SHUTDOWN);
-            break;
-        }
-        if (it->n_kept % 16 == 0)
-            STRESS_CHECK(filch_add_done_callback(future, submit_more, it->executor) == FILCH_OK);
-        it->kept[it->n_kept++] = future;
+    struct actor *it = arg;
+    long refused = atomic_load(&n_refused);
+    for (int i = 0; i < MOST && atomic_load(&n_refused) == refused; i++)
+        submit(it->executor, i % 3, i % 16 == 0);
+    return NULL;
+}
+
+static void *second_shutdown(void *arg) {
+    struct actor *it = arg;
+    wait_turns(it->delay);
+    if (it->flags & 8) {
+        filch_future *future = filch_submit(it->executor, shut_down_inside, it->flags);
+        if (future == NULL)
+            STRESS_CHECK_MSG(filch_error_status() == FILCH_SHUTDOWN, "%s", filch_error_message());
+        filch_release(future);
+    } else {
+        shut_down(it->executor, it->flags);
     }
     return NULL;
 }
 
+/* Bits 0-2: the flags of this thread's shutdown; 3-5: those of a second one, which bit 6 moves into a
+ * task and bit 7 leaves out. */
 static void play(struct stress *stress, unsigned flags) {
-    static struct submitter submitters[SUBMITTERS];
     atomic_store(&n_run, 0);
     atomic_store(&n_accepted, 0);
-    filch_executor *executor = filch_thread_pool(.max_workers = 1 + (int)(flags % 4));
+    atomic_store(&n_ended, 0);
+    atomic_store(&n_cancelled, 0);
+    filch_executor *executor =
+        filch_thread_pool(.max_workers = 1 + (int)random_below(&stress->random, 4),
+                          .spin = random_below(&stress->random, 2) ? FILCH_NO_SPIN : 0);
     STRESS_CHECK(executor != NULL);
-    pthread_t threads[SUBMITTERS];
-    for (int i = 0; i < SUBMITTERS; i++) {
-        submitters[i].executor = executor;
-        submitters[i].n_kept = 0;
-        threads[i] = stress_start(submitter, &submitters[i]);
-    }
-    for (uint32_t n = random_below(&stress->random, 20000); n > 0; n--)
-        __asm__ volatile("");
-    bool cancels = flags & 4;
-    filch_status status =
-        filch_shutdown(executor, .no_wait = (flags & 8) != 0, .cancel_futures = cancels,
-                       .timeout = flags & 16 ? 1e-4 : 0);
-    STRESS_CHECK(status == FILCH_OK || (status == FILCH_TIMEOUT && (flags & 16)));
+    uint32_t delay = random_below(&stress->random, 200000);
+    pthread_t threads[SUBMITTERS + 1];
+    struct actor actor = {executor, 0, 0};
     for (int i = 0; i < SUBMITTERS; i++)
-        pthread_join(threads[i], NULL);
+        threads[i] = stress_start(submitter, &actor);
+    struct actor second = {executor, flags >> 3 & 15, random_below(&stress->random, 200000)};
+    int n_threads = SUBMITTERS + (flags & 128 ? 0 : 1);
+    if (n_threads > SUBMITTERS)
+        threads[SUBMITTERS] = stress_start(second_shutdown, &second);
+    wait_turns(delay);
+    shut_down(executor, flags & 7);
+    for (int i = 0; i < n_threads; i++)
+        stress_join(threads[i]);
     filch_close(executor);
-    long n_cancelled = 0, n_kept = 0;
-    for (int i = 0; i < SUBMITTERS; i++)
-        for (int j = 0; j < submitters[i].n_kept; j++, n_kept++) {
-            filch_future *future = submitters[i].kept[j];
-            STRESS_CHECK(filch_done(future));
-            n_cancelled += filch_cancelled(future);
-            filch_release(future);
-        }
-    /* What tasks and callbacks submitted was released at once, so only its sum is known. */
-    STRESS_CHECK(cancels || n_cancelled == 0);
-    long n_all = n_kept + atomic_load(&n_accepted);
-    STRESS_CHECK(cancels ? atomic_load(&n_run) <= n_all - n_cancelled
-                         : atomic_load(&n_run) == n_all);
+    STRESS_CHECK(atomic_load(&n_ended) == atomic_load(&n_accepted));
+    STRESS_CHECK(atomic_load(&n_run) + atomic_load(&n_cancelled) == atomic_load(&n_accepted));
+    bool cancels = (flags & 2) != 0 || (n_threads > SUBMITTERS && (flags & 16) != 0);
+    STRESS_CHECK(cancels || atomic_load(&n_cancelled) == 0);
 }
 
 static int count_entries(const char *path) {
@@ -104,13 +141,14 @@ static int count_entries(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    struct stress stress = stress_begin(argc, argv, "shutdown", 2000);
-    play(&stress, 1); /* what is there once and for all */
+    struct stress stress = stress_begin(argc, argv, "shutdown", 2048);
+    play(&stress, 0); /* what is there once and for all */
+    int threads = count_entries("/proc/self/task");
     int descriptors = count_entries("/proc/self/fd");
     for (long round = 0; round < stress.rounds; round++)
-        play(&stress, (unsigned)(round % 32));
+        play(&stress, (unsigned)(round % COMBINATIONS));
+    STRESS_CHECK(count_entries("/proc/self/task") == threads);
     STRESS_CHECK(count_entries("/proc/self/fd") == descriptors);
-    STRESS_CHECK(count_entries("/proc/self/task") <= 4); /* itself, and what a sanitizer has */
     printf("shutdown: %ld submits were refused\n", atomic_load(&n_refused));
-    return 0;
+    return EXIT_SUCCESS;
 }

@@ -252,6 +252,28 @@ TEST(subscribers, done_while_a_consumer_is_added) {
     host_close();
 }
 
+/* In a callback that is run by its adder because the future ended meanwhile: the last handle goes,
+ * and the node's cell, free then, is used for something else at once. */
+static void give_back_and_reuse(filch_future *future, void *arg) {
+    note(future, arg);
+    filch_release(future);
+    struct slab *slab = it.nodes.slab;
+    for (uint32_t i = 0; i < slab->n_cells; i++) {
+        unsigned char *cell = heap_take(&it.nodes);
+        memset(cell, 0xff, 64);
+    }
+}
+
+TEST(subscribers, done_while_a_callback_is_added_that_gives_the_last_handle_back) {
+    start();
+    finishing = host_submit(NULL);
+    it.in_take_node = finish_now;
+    CHECK_EQ(filch_add_done_callback(finishing, give_back_and_reuse, NULL), FILCH_OK);
+    CHECK_EQ(n_calls, 1);
+    CHECK_EQ(phase_of(finishing), FUTURE_FREE);
+    filchi_arena_close(it.arena);
+}
+
 /* ---- at once ---- */
 
 enum { ROUNDS = 2000, ADDERS = 2 };

@@ -1,6 +1,6 @@
-/* The sets of sleepers and searchers in one thread, up to the largest pool. */
+/* The sets of sleepers and searchers, up to the largest pool; the sleep word; several wakers. */
+#include "contract/gate.h"
 #include "scheduler/park.h"
-#include "test.h"
 #include <stdlib.h>
 
 static struct park *new_park(uint32_t n_workers) {
@@ -72,4 +72,90 @@ TEST(park, token) {
         CHECK_EQ(filch_load_relaxed(&sleep_word), SLEEP_WORD_EMPTY);
     }
     free(park);
+}
+
+TEST(park, few_search_at_once) {
+    filchi_barrier_init();
+    struct park *park = new_park(8);
+    CHECK(filchi_park_may_search(park)); /* one may always */
+    bool is_started;
+    for (uint32_t i = 0; i < 8; i++) { /* all awake, and busy */
+        CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), i);
+        filchi_park_set_started(park, i, true);
+        filchi_park_end_search(park, i);
+    }
+    uint32_t n = 0;
+    while (filchi_park_may_search(park))
+        filchi_park_begin_search(park, n++);
+    CHECK_GE(n, 1);
+    CHECK_LE(n, 4); /* half of the busy ones */
+    free(park);
+}
+
+/* ---- several threads ---- */
+
+enum { SLEEPERS = 3, WAKES = 2000 };
+static struct park *shared;
+static filch_atomic_u32 words[SLEEPERS];
+static atomic_int n_woken, n_given, is_over;
+
+static void *sleep_again(void *arg) {
+    uint32_t me = (uint32_t)(uintptr_t)arg;
+    for (;;) {
+        filchi_park_enter(shared, me);
+        if (atomic_load(&is_over) && filchi_park_leave(shared, me))
+            return NULL;
+        filchi_park_await_token(shared, &words[me]);
+        atomic_fetch_add(&n_woken, 1);
+    }
+}
+
+static bool wake_one(void) {
+    bool is_started;
+    int number = filchi_park_claim_sleeper(shared, true, &is_started);
+    if (number < 0)
+        return false;
+    CHECK(is_started);
+    atomic_fetch_add(&n_given, 1);
+    filchi_park_give_token(shared, &words[number]);
+    return true;
+}
+
+static void *wake_some(void *unused) {
+    (void)unused;
+    for (int n = 0; n < WAKES;) {
+        if (wake_one())
+            n++;
+        else
+            sched_yield();
+    }
+    return NULL;
+}
+
+TEST(park, mpmc) { /* each claim of a sleeper wakes that one, once */
+    filchi_barrier_init();
+    shared = new_park(SLEEPERS);
+    atomic_store(&n_woken, 0);
+    atomic_store(&n_given, 0);
+    atomic_store(&is_over, 0);
+    for (uint32_t i = 0; i < SLEEPERS; i++) { /* all are awake */
+        bool is_started;
+        CHECK_EQ(filchi_park_claim_sleeper(shared, false, &is_started), i);
+        filchi_park_set_started(shared, i, true);
+        filch_store_relaxed(&words[i], (uint32_t)SLEEP_WORD_EMPTY);
+    }
+    pthread_t sleepers[SLEEPERS], wakers[2];
+    for (uintptr_t i = 0; i < SLEEPERS; i++)
+        sleepers[i] = thread_start(sleep_again, (void *)i);
+    for (int i = 0; i < 2; i++)
+        wakers[i] = thread_start(wake_some, NULL);
+    for (int i = 0; i < 2; i++)
+        thread_join(wakers[i]);
+    atomic_store(&is_over, 1);
+    while (wake_one())
+        ;
+    for (int i = 0; i < SLEEPERS; i++)
+        thread_join(sleepers[i]);
+    CHECK_EQ(atomic_load(&n_woken), atomic_load(&n_given));
+    free(shared);
 }
