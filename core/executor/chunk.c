@@ -24,7 +24,8 @@ static size_t value_stride(const filch_task_type *type) {
 }
 
 size_t filchi_chunk_item_bytes(const filch_task_type *type) {
-    return args_stride(type) + value_stride(type) + (type->copies ? sizeof(void *) : 0);
+    return args_stride(type) + value_stride(type) + sizeof(filch_error *) +
+           (type->copies ? sizeof(void *) : 0);
 }
 
 filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, size_t capacity) {
@@ -36,14 +37,16 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
     size_t head = round_up(sizeof(struct chunk), CACHE_LINE);
     size_t args_bytes = round_up(capacity * args_stride(type), CACHE_LINE);
     size_t value_bytes = round_up(capacity * value_stride(type), CACHE_LINE);
+    size_t error_bytes = capacity * sizeof(filch_error *);
     size_t text_bytes = type->copies ? capacity * sizeof(void *) : 0;
-    char *memory =
-        filchi_extent_take(&producer->extents, head + args_bytes + value_bytes + text_bytes);
+    char *memory = filchi_extent_take(&producer->extents,
+                                      head + args_bytes + value_bytes + error_bytes + text_bytes);
     if (memory == NULL) {
-        filchi_submit_give_back(future);
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for a chunk of %zu items", function, capacity);
+        filchi_submit_give_back(future);
         return NULL;
     }
+    char *behind_values = memory + head + args_bytes + value_bytes;
     struct chunk *chunk = (struct chunk *)memory;
     *chunk = (struct chunk){
         .type = type,
@@ -51,10 +54,9 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
         .value_stride = value_stride(type),
         .args = memory + head,
         .values = memory + head + args_bytes,
-        .texts = type->copies ? (void **)(memory + head + args_bytes + value_bytes) : NULL,
+        .errors = (filch_error **)behind_values,
+        .texts = type->copies ? (void **)(behind_values + error_bytes) : NULL,
     };
-    if (type->copies)
-        memset(chunk->texts, 0, text_bytes);
     struct block *block = block_of(future);
     block->args = block->room;
     future->value = chunk;
@@ -63,15 +65,17 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
     return future;
 }
 
-bool filchi_chunk_seal(struct pool *pool, struct chunk *chunk, size_t n) {
+bool filchi_chunk_seal_item(struct pool *pool, struct chunk *chunk) {
     const filch_task_type *type = chunk->type;
-    struct producer *producer = type->copies ? filchi_pool_producer(pool) : NULL;
-    for (size_t i = 0; type->copies && i < n; i++) {
-        char *args = chunk->args + i * chunk->args_stride;
+    if (type->copies) {
+        char *args = chunk->args + chunk->n * chunk->args_stride;
         if (filchi_transport_check("filch_map", type, args) != FILCH_OK)
             return false;
+        struct producer *producer = filchi_pool_producer(pool);
         size_t size = filchi_transport_size(type, args);
-        void *copy = size == SIZE_MAX ? NULL : filchi_extent_take(&producer->extents, size);
+        void *copy = producer == NULL || size == SIZE_MAX
+                         ? NULL
+                         : filchi_extent_take(&producer->extents, size);
         if (copy == NULL) {
             filchi_fail(FILCH_NO_MEMORY, "filch_map: no memory for an item of task '%s'",
                         type->name);
@@ -79,27 +83,17 @@ bool filchi_chunk_seal(struct pool *pool, struct chunk *chunk, size_t n) {
         }
         filchi_transport_copy(type, args, copy);
         memcpy(args, copy, type->args_size);
-        chunk->texts[i] = copy;
+        chunk->texts[chunk->n] = copy;
     }
-    chunk->n = n;
+    chunk->n++;
     return true;
 }
 
 /* Keeps what item `at` raised. */
 static void keep_error(struct frame *frame, struct chunk *chunk, size_t at) {
-    if (chunk->errors == NULL) {
-        struct producer *producer = filchi_pool_producer(frame->pool);
-        size_t bytes = chunk->n * sizeof(filch_error *);
-        chunk->errors = producer == NULL ? NULL : filchi_extent_take(&producer->extents, bytes);
-        if (chunk->errors == NULL) {
-            filchi_report("task '%s' failed, and there was no memory to keep the error: %s",
-                          chunk->type->name, frame->raised->message);
-            filchi_error_give(frame->pool->arena, frame->raised);
-            frame->raised = NULL;
-            return;
-        }
-        memset(chunk->errors, 0, bytes);
-    }
+    if (!chunk->has_errors)
+        memset(chunk->errors, 0, chunk->n * sizeof(filch_error *));
+    chunk->has_errors = true;
     chunk->errors[at] = frame->raised;
     frame->raised = NULL;
 }
@@ -125,7 +119,7 @@ static int run_chunk(const void *args, void *result) {
             break;
         void *value = chunk->values + i * chunk->value_stride;
         int code = type->run(chunk->args + i * chunk->args_stride, value);
-        if (unlikely(!is_plain || code != 0 || frame->raised != NULL))
+        if (unlikely(!is_plain || code != 0 || frame->raised != NULL || frame->allocated != NULL))
             filchi_transport_conclude(frame, type, value, code, &(void *){NULL});
         if (unlikely(frame->raised != NULL))
             keep_error(frame, chunk, i);
@@ -137,7 +131,7 @@ static int run_chunk(const void *args, void *result) {
 
 static void *text_of_value(const struct chunk *chunk, size_t at) {
     char *value = chunk->values + at * chunk->value_stride;
-    if (chunk->errors != NULL && chunk->errors[at] != NULL)
+    if (chunk_error(chunk, at) != NULL)
         return NULL;
     if (chunk->type->result_kind == FILCH_KIND_STRING ||
         chunk->type->result_kind == FILCH_KIND_BYTES)
@@ -149,15 +143,14 @@ void filchi_chunk_forget_item(struct arena *arena, struct chunk *chunk, size_t a
     void *text = text_of_value(chunk, at);
     if (text != NULL)
         filchi_extent_give(arena, text);
-    if (chunk->errors != NULL)
-        filchi_error_give(arena, chunk->errors[at]);
+    filchi_error_give(arena, chunk_error(chunk, at));
     chunk->n_given = at + 1;
 }
 
 static void report_unseen(const struct chunk *chunk) {
     const filch_error *first = NULL;
     size_t n = 0;
-    for (size_t i = chunk->n_given; chunk->errors != NULL && i < chunk->n_run; i++)
+    for (size_t i = chunk->n_given; chunk->has_errors && i < chunk->n_run; i++)
         if (chunk->errors[i] != NULL) {
             first = first == NULL ? chunk->errors[i] : first;
             n++;
@@ -179,6 +172,4 @@ void filchi_chunk_dispose(filch_future *future) {
         filchi_chunk_forget_item(arena, chunk, chunk->n_given);
     for (size_t i = chunk->n_run; i < chunk->n; i++)
         drop_text(arena, chunk, i);
-    if (chunk->errors != NULL)
-        filchi_extent_give(arena, chunk->errors);
 }

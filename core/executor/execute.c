@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is left to do when a task has not simply returned a plain value. Returns: its phase. */
@@ -31,6 +32,13 @@ static inline bool is_plain(filch_kind kind) {
     return kind < FILCH_KIND_STRING;
 }
 
+/* The program's code has returned on a worker. If it forked, this may be the child, where the pool
+ * does not exist and this is the only thread: what would be the end of the worker is its end. */
+static inline void leave_if_forked(uint32_t generation) {
+    if (unlikely(generation != filchi_process_generation()))
+        exit(EXIT_SUCCESS);
+}
+
 /* Runs a future that this worker owns (RUNNING), up to its phase. */
 static inline enum future_phase run_task(struct pool *pool, filch_future *future) {
     struct frame frame;
@@ -41,11 +49,10 @@ static inline enum future_phase run_task(struct pool *pool, filch_future *future
     frame.name = likely(future->name == 0) ? type->name : filchi_future_name(future);
     filchi_frame_enter(&frame);
     int code = type->run(block->args, future->value);
-    if (unlikely(generation != filchi_process_generation()))
-        pthread_exit(NULL); /* the task forked: this is the child, where the pool does not exist */
+    leave_if_forked(generation);
     filchi_frame_leave(&frame);
-    if (likely(frame.raised == NULL && code == 0 && is_plain(type->result_kind) &&
-               (future->extents & BLOCK_HAS_ARGS) == 0))
+    if (likely(frame.raised == NULL && code == 0 && frame.allocated == NULL &&
+               is_plain(type->result_kind) && (future->extents & BLOCK_HAS_ARGS) == 0))
         return FUTURE_FINISHED;
     return conclude(&frame, code);
 }
@@ -151,6 +158,10 @@ static filch_status before_outside_wait(struct pool *pool) {
 static filch_status before_wait(struct future_host *host, filch_future *future, bool is_timed) {
     struct pool *pool = pool_of_host(host);
     struct worker *worker = filchi_worker_self();
+    if (host->fork_generation != filchi_process_generation())
+        return filchi_fail(FILCH_INVALID_STATE,
+                           "what is waited for belongs to an executor of the parent process, and "
+                           "nobody works for it in this forked child");
     if (worker == NULL)
         return before_outside_wait(pool);
     filchi_worker_is_busy(worker);
@@ -188,7 +199,10 @@ static void call(struct future_host *host, filch_future *future, void (*fn)(filc
     struct frame frame;
     frame_init(&frame, pool, NULL, filchi_future_name(future));
     filchi_frame_enter(&frame);
+    uint32_t generation = filchi_process_generation();
     fn(future, arg);
+    if (worker != NULL)
+        leave_if_forked(generation);
     filchi_frame_leave(&frame);
     if (frame.raised != NULL) {
         filchi_report("a callback of task '%s' raised: %s (code %d, at %s)", frame.raised->task,
@@ -236,6 +250,7 @@ void filchi_execute_host(struct future_host *host, uint64_t spin_ns, bool is_sha
         .enter_delivery = enter_delivery,
         .leave_delivery = leave_delivery,
         .spin_ns = spin_ns,
+        .fork_generation = filchi_process_generation(),
         .is_shared = is_shared,
     };
 }
@@ -245,11 +260,13 @@ int filchi_execute_hook(struct pool *pool, const char *name, int (*init)(void *)
     struct frame frame;
     frame_init(&frame, pool, NULL, name);
     filchi_frame_enter(&frame);
+    uint32_t generation = filchi_process_generation();
     int code = 0;
     if (init != NULL)
         code = init(arg);
     else
         fini(arg);
+    leave_if_forked(generation);
     filchi_frame_leave(&frame);
     snprintf(why, why_size, "returned %d", code);
     if (frame.raised != NULL) {

@@ -183,6 +183,8 @@ static void start_first_worker(filch_executor *executor) {
     int error = filchi_scheduler_wake_one(executor->pool->scheduler);
     if (error != 0 && error != ESHUTDOWN) /* else another thread has ended the pool meanwhile */
         filchi_pool_break(executor->pool, "no worker could be started: %s", strerror(error));
+    if (error != 0)
+        filchi_pool_fail_queued(executor->pool); /* if it was broken before, what came since */
 }
 
 static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns) {
@@ -288,6 +290,7 @@ void filch_close(filch_executor *executor) {
     executor->operations->close(executor);
     pthread_mutex_destroy(&executor->lock);
     struct pool *pool = executor->pool;
+    pool->executor = NULL;
     free(executor);
     leave_arena(pool);
 }

@@ -143,37 +143,43 @@ static filch_status append(filch_results *results, filch_future *chunk) {
     return FILCH_OK;
 }
 
-/* Passes a filled chunk on to those waiting to be submitted. */
-static filch_status pass_on(filch_results *results, filch_future *chunk, size_t n_items) {
-    filch_status status;
-    if (filchi_chunk_seal(results->pool, chunk_of(chunk), n_items))
-        status = append(results, chunk);
-    else
+/* Puts a sealed chunk behind those waiting to be submitted; an empty one is forgotten. */
+static filch_status pass_on(filch_results *results, filch_future *chunk, bool is_sealed) {
+    filch_status status = FILCH_OK;
+    if (!is_sealed)
         status = filch_error_status();
-    if (status != FILCH_OK) {
-        chunk_of(chunk)->n = chunk_of(chunk)->texts != NULL ? n_items : 0;
+    else if (chunk_of(chunk)->n > 0)
+        status = append(results, chunk);
+    if (status != FILCH_OK || chunk_of(chunk)->n == 0)
         filchi_submit_give_back(chunk);
-    }
     return status;
 }
 
-/* Reads one chunk from .next. */
+/* Passes on the chunk that the caller of filch_map has filled. */
+static filch_status pass_packing_on(filch_results *results) {
+    filch_future *chunk = results->packing;
+    bool is_sealed = true;
+    for (size_t i = 0; i < results->packing_room && is_sealed; i++)
+        is_sealed = filchi_chunk_seal_item(results->pool, chunk_of(chunk));
+    results->packing = NULL;
+    return pass_on(results, chunk, is_sealed);
+}
+
+/* Reads one chunk from .next; what an item refers to is copied before the next one is asked for. */
 static filch_status produce(filch_results *results) {
-    filch_future *chunk = filchi_chunk_new(results->pool, results->type, results->chunksize);
-    if (chunk == NULL)
+    filch_future *future = filchi_chunk_new(results->pool, results->type, results->chunksize);
+    if (future == NULL)
         return filch_error_status();
-    size_t n = 0;
-    for (; n < results->chunksize; n++) {
-        char *item = chunk_of(chunk)->args + n * chunk_of(chunk)->args_stride;
-        if (!results->options.next(item, results->options.next_arg)) {
+    struct chunk *chunk = chunk_of(future);
+    bool is_sealed = true;
+    while (is_sealed && !results->input_ended && chunk->n < results->chunksize) {
+        char *item = chunk->args + chunk->n * chunk->args_stride;
+        if (results->options.next(item, results->options.next_arg))
+            is_sealed = filchi_chunk_seal_item(results->pool, chunk);
+        else
             results->input_ended = true;
-            break;
-        }
     }
-    if (n > 0)
-        return pass_on(results, chunk, n);
-    filchi_submit_give_back(chunk);
-    return FILCH_OK;
+    return pass_on(results, future, is_sealed);
 }
 
 /* Submits until `ahead` chunks are, or the input is used up. */
@@ -205,10 +211,8 @@ static filch_status submit_ahead(filch_results *results, size_t ahead) {
 void *filch_map_room(filch_results **out, size_t *room) {
     filch_results *results = *out;
     filch_status status = FILCH_OK;
-    if (results->packing != NULL) {
-        status = pass_on(results, results->packing, results->packing_room);
-        results->packing = NULL;
-    }
+    if (results->packing != NULL)
+        status = pass_packing_on(results);
     if (status == FILCH_OK)
         status = submit_ahead(results, results->window);
     size_t n =
@@ -232,8 +236,7 @@ filch_results *filch_map_start(filch_results *results) {
         return NULL;
     filch_status status = FILCH_OK;
     if (results->packing != NULL)
-        status = pass_on(results, results->packing, results->packing_room);
-    results->packing = NULL;
+        status = pass_packing_on(results);
     if (status == FILCH_OK)
         status = submit_ahead(results, results->window);
     if (status == FILCH_OK)
@@ -306,9 +309,10 @@ static filch_status item_status(const filch_results *results, const struct chunk
                            results->pool->host.broken_because);
     if (state_phase(state) == FUTURE_CANCELLED || at >= chunk->n_run)
         return filchi_fail(FILCH_CANCELLED, "an item of filch_map over '%s' was cancelled", name);
-    if (chunk->errors != NULL && chunk->errors[at] != NULL)
+    const filch_error *error = chunk_error(chunk, at);
+    if (error != NULL)
         return filchi_fail(FILCH_FAILED, "an item of filch_map over '%s' failed: %s (code %d)",
-                           name, chunk->errors[at]->message, chunk->errors[at]->code);
+                           name, error->message, error->code);
     return FILCH_OK;
 }
 
@@ -371,7 +375,7 @@ const filch_error *filch_results_exception(filch_results *results) {
     if (results->current == NULL || results->at == 0 || results->item == FILCH_OK)
         return NULL;
     if (results->item == FILCH_FAILED)
-        return chunk_of(results->current)->errors[results->at - 1];
+        return chunk_error(chunk_of(results->current), results->at - 1);
     bool is_broken = results->item == FILCH_BROKEN;
     results->made = (filch_error){
         .status = results->item,

@@ -42,7 +42,8 @@ struct filch_executor {
     void *kind_data; /* what the kind keeps; freed by its close() */
     struct pool *pool;
     uint32_t fork_generation;
-    filch_executor *next_open; /* the registry's list */
+    filch_executor *next_open; /* the registry's list, and */
+    unsigned n_pins;           /* its uses that closing waits for; under its lock */
     /* Starting and ending workers; never held while user code runs. */
     pthread_mutex_t lock;
     filch_atomic_u32 n_live; /* started and not yet left; a futex for who waits for the end */

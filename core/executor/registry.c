@@ -13,7 +13,11 @@ static struct {
     uint64_t last_serial;
     pthread_once_t once;
     pthread_key_t key; /* its destructor runs at the end of each thread that submitted */
-} registry = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
+    bool has_key;      /* else a thread's producers stay its own when it ends */
+    pthread_cond_t unpinned;
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER,
+              .once = PTHREAD_ONCE_INIT,
+              .unpinned = PTHREAD_COND_INITIALIZER};
 
 /* A thread's producer in one executor. */
 struct membership {
@@ -79,7 +83,8 @@ static struct producer *find_or_join(struct pool *pool) {
     pthread_mutex_unlock(&registry.lock);
     *membership = (struct membership){mine.all, pool->serial, producer};
     mine.all = membership;
-    (void)pthread_setspecific(registry.key, &registry); /* any value but NULL */
+    if (registry.has_key)
+        (void)pthread_setspecific(registry.key, &registry); /* any value but NULL */
     return producer;
 }
 
@@ -97,26 +102,40 @@ struct producer *filchi_pool_producer(struct pool *pool) {
     return producer;
 }
 
-/* At the program's exit: waits for what was accepted by executors that nobody has shut down. */
+/* The open executor of this process that comes next behind `serial`, pinned: nobody frees it before it
+ * is unpinned. NULL if there is none. */
+static filch_executor *pin_next(uint64_t serial) {
+    filch_executor *next = NULL;
+    pthread_mutex_lock(&registry.lock);
+    for (filch_executor *executor = registry.first; executor != NULL;
+         executor = executor->next_open)
+        if (executor->fork_generation == filchi_process_generation() &&
+            executor->pool->serial > serial &&
+            (next == NULL || executor->pool->serial < next->pool->serial))
+            next = executor;
+    if (next != NULL)
+        next->n_pins++;
+    pthread_mutex_unlock(&registry.lock);
+    return next;
+}
+
+static void unpin(filch_executor *executor) {
+    pthread_mutex_lock(&registry.lock);
+    executor->n_pins--;
+    pthread_cond_broadcast(&registry.unpinned);
+    pthread_mutex_unlock(&registry.lock);
+}
+
+/* At the program's exit: waits for what was accepted by executors that nobody has shut down. Other
+ * threads may be closing them meanwhile. */
 static void end_program(void) {
-    uint64_t done_up_to = 0;
-    for (;;) {
-        filch_executor *next = NULL;
-        pthread_mutex_lock(&registry.lock);
-        for (filch_executor *executor = registry.first; executor != NULL;
-             executor = executor->next_open)
-            if (executor->fork_generation == filchi_process_generation() &&
-                executor->pool->serial > done_up_to &&
-                (next == NULL || executor->pool->serial < next->pool->serial))
-                next = executor;
-        pthread_mutex_unlock(&registry.lock);
-        if (next == NULL)
-            return;
-        done_up_to = next->pool->serial;
+    uint64_t serial = 0;
+    for (filch_executor *executor; (executor = pin_next(serial)) != NULL; unpin(executor)) {
+        serial = executor->pool->serial;
         struct worker *worker = filchi_worker_self();
-        bool is_own = worker != NULL && pool_of_worker(worker) == next->pool;
-        if (!is_own && (scheduler_flags(next->pool->scheduler) & SCHEDULER_STOPPING) == 0)
-            (void)filch_shutdown(next);
+        bool is_own = worker != NULL && pool_of_worker(worker) == executor->pool;
+        if (!is_own && (scheduler_flags(executor->pool->scheduler) & SCHEDULER_STOPPING) == 0)
+            (void)filch_shutdown(executor);
     }
 }
 
@@ -143,7 +162,7 @@ static void after_fork_in_child(void) {
 }
 
 static void initialise(void) {
-    pthread_key_create(&registry.key, end_thread);
+    registry.has_key = pthread_key_create(&registry.key, end_thread) == 0;
     filchi_process_watch_forks(before_fork, after_fork, after_fork_in_child);
     filchi_reclaim_init();
     filchi_barrier_init();
@@ -166,5 +185,7 @@ void filchi_registry_remove(filch_executor *executor) {
             *at = executor->next_open;
             break;
         }
+    while (executor->n_pins > 0)
+        pthread_cond_wait(&registry.unpinned, &registry.lock);
     pthread_mutex_unlock(&registry.lock);
 }

@@ -12,6 +12,7 @@
 /* Adds an executor and gives its pool a serial number. */
 void filchi_registry_add(filch_executor *executor);
 
+/* Blocks: while the end of the program waits for the executor's tasks. */
 void filchi_registry_remove(filch_executor *executor);
 
 #endif

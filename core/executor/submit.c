@@ -11,31 +11,27 @@
 
 enum { MOST_RETRIES = 1000 };
 
-/* Takes an unfinished submit back. Returns: false if a worker was faster. */
-static bool take_back(filch_future *future) {
-    if (!filchi_future_withdraw(future))
-        return false;
-    filchi_submit_give_back(future);
-    return true;
-}
-
 /* The pool ended, or nobody can be started, after the push. */
 static COLD filch_status enqueue_late(const char *function, struct pool *pool, filch_future *future,
                                       int error) {
     bool ending = scheduler_flags(pool->scheduler) != 0;
     if (!ending && park_has_started(&pool->scheduler->park))
         return FILCH_OK; /* whoever is awake will come to it */
-    const char *name = future->type->name;
-    if (!take_back(future))
-        return FILCH_OK;
-    if (ending)
-        return filchi_executor_check_open(function, pool);
-    /* Others may have left their tasks to the worker that did not come. */
-    if (!park_has_started(&pool->scheduler->park))
-        filchi_pool_fail_queued(pool);
-    errno = error;
-    return filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for task '%s': %s", function,
-                       name, strerror(error));
+    if (!filchi_future_withdraw(future))
+        return FILCH_OK; /* a worker was faster */
+    filch_status status;
+    if (ending) {
+        status = filchi_executor_check_open(function, pool);
+    } else {
+        /* Others may have left their tasks to the worker that did not come. */
+        if (!park_has_started(&pool->scheduler->park))
+            filchi_pool_fail_queued(pool);
+        errno = error;
+        status = filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for task '%s': %s",
+                             function, future->type->name, strerror(error));
+    }
+    filchi_submit_give_back(future); /* last: the pool may live by this block alone */
+    return status;
 }
 
 static inline filch_status enqueue(const char *function, struct pool *pool,
@@ -44,9 +40,11 @@ static inline filch_status enqueue(const char *function, struct pool *pool,
     uint64_t entry = entry_of(future, generation);
     if (unlikely(!producer_push(producer, entry))) {
         if (!filchi_producer_make_room(producer) || !producer_push(producer, entry)) {
-            const char *name = future->type->name;
-            take_back(future);
-            return filchi_fail(FILCH_NO_MEMORY, "%s: no memory to queue task '%s'", function, name);
+            filchi_fail(FILCH_NO_MEMORY, "%s: no memory to queue task '%s'", function,
+                        future->type->name);
+            (void)filchi_future_withdraw(future); /* nobody has seen it */
+            filchi_submit_give_back(future);
+            return FILCH_NO_MEMORY;
         }
     }
     struct scheduler *scheduler = pool->scheduler;
@@ -59,11 +57,14 @@ static inline filch_status enqueue(const char *function, struct pool *pool,
 }
 
 filch_status filchi_submit_queue(const char *function, struct pool *pool, filch_future *future) {
-    struct producer *producer = filchi_pool_producer(pool);
+    filch_status status = filchi_executor_check_open(function, pool);
+    struct producer *producer = status == FILCH_OK ? filchi_pool_producer(pool) : NULL;
     if (producer != NULL)
         return enqueue(function, pool, producer, future);
-    filchi_submit_give_back(future);
-    return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for this thread's queue", function);
+    if (status == FILCH_OK)
+        status = filchi_fail(FILCH_NO_MEMORY, "%s: no memory for this thread's queue", function);
+    filchi_submit_give_back(future); /* last: the pool may live by this block alone */
+    return status;
 }
 
 static filch_status read_options(const char *function, struct pool *pool,

@@ -110,7 +110,8 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
     }
     future->value = block->room + value_at;
     future->value_size = value_size;
-    if (unlikely(value_size > BLOCK_ROOM - value_at && value_size > 0)) {
+    if (unlikely(value_at + value_size < value_size || value_at + value_size > BLOCK_ROOM) &&
+        value_size > 0) {
         future->value = filchi_extent_take(&producer->extents, value_size);
         if (future->value == NULL) {
             filchi_transport_drop_args(block);

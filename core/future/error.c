@@ -2,6 +2,7 @@
 #include "future/error.h"
 
 #include "base/status.h"
+#include "platform/process.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,8 @@ void filchi_error_report_unseen(filch_future *future, uint64_t state) {
     if (filch_load_relaxed(&future->looked_at))
         return;
     struct future_host *host = future_host(future);
+    if (host->fork_generation != filchi_process_generation())
+        return; /* the parent's to report */
     host->before_report(host);
     if (state & FUTURE_BROKEN) {
         filchi_report("task '%s' was lost and nobody looked at its future: %s",

@@ -6,6 +6,7 @@
 #include "future/error.h"
 #include "future/subscribers.h"
 #include "platform/futex.h"
+#include "platform/process.h"
 
 void filchi_future_init(filch_future *future, const filch_task_type *type) {
     uint64_t state = filch_load_relaxed(&future->state);
@@ -186,6 +187,12 @@ bool filch_cancel(filch_future *future) {
     if (!is_given(future, "filch_cancel"))
         return false;
     struct future_host *host = future_host(future);
+    if (host->fork_generation != filchi_process_generation()) {
+        filchi_fail(FILCH_INVALID_STATE,
+                    "filch_cancel: future belongs to the parent process and cannot be cancelled in "
+                    "this forked child");
+        return false;
+    }
     uint64_t state = future_state(future);
     for (;;) {
         switch (state_phase(state)) {

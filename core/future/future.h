@@ -74,7 +74,8 @@ struct future_host {
     /* An outside thread runs callbacks from enter to leave: closing waits for it. */
     void (*enter_delivery)(struct future_host *host);
     void (*leave_delivery)(struct future_host *host);
-    uint64_t spin_ns; /* a waiter looks so long before it sleeps */
+    uint64_t spin_ns;         /* a waiter looks so long before it sleeps */
+    uint32_t fork_generation; /* of the process that opened the executor (platform/process.h) */
     bool is_shared;
     char broken_because[168]; /* written before the first future is broken */
 };

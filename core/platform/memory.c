@@ -29,15 +29,20 @@ bool filchi_memory_commit(void *start, size_t bytes) {
     return mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
+/* Advice that is not taken is no error of the caller's. */
+static void advise(void *start, size_t bytes, int advice) {
+    int saved = errno;
+    madvise(start, bytes, advice);
+    errno = saved;
+}
+
 void filchi_memory_use_large_pages(void *start, size_t bytes) {
-    madvise(start, bytes, MADV_HUGEPAGE);
+    advise(start, bytes, MADV_HUGEPAGE);
 }
 
 void filchi_memory_populate(void *start, size_t bytes) {
 #ifdef MADV_POPULATE_WRITE
-    int saved = errno;
-    madvise(start, bytes, MADV_POPULATE_WRITE); /* before Linux 5.14: EINVAL */
-    errno = saved;
+    advise(start, bytes, MADV_POPULATE_WRITE); /* before Linux 5.14: EINVAL */
 #else
     (void)start;
     (void)bytes;
@@ -45,7 +50,7 @@ void filchi_memory_populate(void *start, size_t bytes) {
 }
 
 void filchi_memory_discard(void *start, size_t bytes) {
-    madvise(start, bytes, MADV_DONTNEED);
+    advise(start, bytes, MADV_DONTNEED);
 }
 
 void filchi_memory_release(void *start, size_t bytes) {

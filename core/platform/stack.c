@@ -30,6 +30,9 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+/* The switch itself needs room, and a segment must not be short from its start. */
+enum { LEAST_ROOM = 10 * 1024, LEAST_SEGMENT = 64 * 1024 };
+
 /* One switch to a fresh segment, on the stack that it leaves. */
 struct segment {
     void *low;
@@ -51,7 +54,7 @@ struct segment {
 static THREAD_LOCAL struct {
     char *low;
     size_t bytes; /* 0: not one of our threads */
-    size_t thread_bytes;
+    size_t segment_bytes;
     void *kept; /* one segment that is not in use */
 } stack;
 
@@ -64,14 +67,17 @@ void filchi_stack_enter_thread(void) {
     if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
         stack.low = low;
         stack.bytes = bytes;
-        stack.thread_bytes = bytes;
+        stack.segment_bytes = bytes > LEAST_SEGMENT ? bytes : LEAST_SEGMENT;
     }
     pthread_attr_destroy(&attributes);
 }
 
 bool filchi_stack_is_short(void) {
     /* Not the address of a variable: AddressSanitizer may keep those elsewhere. */
-    return (uintptr_t)__builtin_frame_address(0) - (uintptr_t)stack.low < stack.bytes / 4;
+    size_t short_bytes = stack.bytes / 4;
+    if (stack.bytes > 0 && short_bytes < LEAST_ROOM)
+        short_bytes = LEAST_ROOM;
+    return (uintptr_t)__builtin_frame_address(0) - (uintptr_t)stack.low < short_bytes;
 }
 
 static size_t guard_bytes(void) {
@@ -96,7 +102,7 @@ static void unmap_segment(void *low, size_t bytes) {
 
 void filchi_stack_leave_thread(void) {
     if (stack.kept != NULL)
-        unmap_segment(stack.kept, stack.thread_bytes);
+        unmap_segment(stack.kept, stack.segment_bytes);
     stack.kept = NULL;
     stack.bytes = 0;
 }
@@ -148,7 +154,7 @@ static void switch_to(struct segment *segment, size_t bytes) {
 }
 
 bool filchi_stack_call(void (*fn)(void *arg), void *arg) {
-    size_t bytes = stack.thread_bytes;
+    size_t bytes = stack.segment_bytes;
     struct segment segment = {.low = stack.kept, .fn = fn, .arg = arg};
     stack.kept = NULL;
     if (segment.low == NULL)

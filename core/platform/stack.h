@@ -15,7 +15,7 @@ void filchi_stack_enter_thread(void);
 /* Is less than a quarter of the current stack (or segment) left? */
 bool filchi_stack_is_short(void);
 
-/* Calls fn(arg) on a fresh segment as large as the thread's stack, and returns when it has returned.
+/* Calls fn(arg) on a fresh segment as large as the thread's stack (64 KiB at least), and returns when it has returned.
  * Returns: false if there was no memory for one; fn has not been called then. */
 bool filchi_stack_call(void (*fn)(void *arg), void *arg);
 

@@ -172,17 +172,19 @@ size_t filchi_scheduler_count_work(const struct scheduler *scheduler) {
 
 /* Returns: false if none sleeps. */
 static bool wake_started(struct scheduler *scheduler) {
-    bool is_started;
-    int number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
-    if (number < 0)
-        return false;
-    if (!is_started) { /* its start failed between the look and the claim */
+    for (;;) {
+        bool is_started;
+        int number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
+        if (number < 0)
+            return false;
+        if (is_started) {
+            struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
+            filchi_park_give_token(&scheduler->park, &worker->sleep_word);
+            return true;
+        }
+        /* Its start failed between the look and the claim; there may be another one. */
         filchi_park_unclaim(&scheduler->park, (uint32_t)number);
-        return false;
     }
-    struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
-    filchi_park_give_token(&scheduler->park, &worker->sleep_word);
-    return true;
 }
 
 void filchi_scheduler_wake_started(struct scheduler *scheduler) {
@@ -219,7 +221,9 @@ void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag) {
 static void drain_deque(struct deque *deque, void (*drop)(void *arg, uint64_t entry), void *arg) {
     for (;;) {
         uint64_t entry;
+        filchi_reclaim_enter();
         enum deque_outcome outcome = deque_steal(deque, &entry);
+        filchi_reclaim_leave(); /* drop() may run the program's callbacks */
         if (outcome == DEQUE_EMPTY)
             return;
         if (outcome == DEQUE_TOOK)
@@ -229,7 +233,6 @@ static void drain_deque(struct deque *deque, void (*drop)(void *arg, uint64_t en
 
 void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg, uint64_t entry),
                             void *arg) {
-    filchi_reclaim_enter();
     for (uint32_t i = 0; i < scheduler->n_workers; i++) {
         struct worker *worker = scheduler_worker(scheduler, i);
         if (worker == NULL)
@@ -240,7 +243,6 @@ void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg,
     struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         drain_deque(&p->deque, drop, arg);
-    filchi_reclaim_leave();
     /* A worker that wants to leave may have gone to sleep because of an entry that was taken here. */
     filchi_scheduler_wake_started(scheduler);
 }

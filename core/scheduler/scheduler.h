@@ -54,7 +54,7 @@ struct worker {
     bool is_searching; /* its own copy of its search bit */
     uint32_t tick;
     uint64_t random;
-    struct producer *lucky; /* where it found outside work last */
+    struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
     struct intent intent;
     _Alignas(CACHE_LINE) unsigned char batch_ring[sizeof(struct ring) + BATCH * sizeof(uint64_t)];
 };

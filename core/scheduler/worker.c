@@ -62,7 +62,7 @@ static bool take_from(struct worker *worker, struct producer *producer, uint64_t
         deque_refill(&worker->batch, entries + 1, n - 1);
     filch_store_release(hidden, count + 2); /* HIDDEN */
     intent_clear(&worker->intent);
-    worker->lucky = producer;
+    worker->next_outside = producer->next; /* in turn, so that none starves behind another */
     /* Who looked while the batch was out of sight may have gone to sleep. A searcher's end of its
      * search looks once more anyway. */
     if (n > 1 && !worker->is_searching && park_must_wake(&scheduler->park))
@@ -75,7 +75,7 @@ static bool take_outside(struct worker *worker, uint64_t *entry) {
     if (!deque_is_empty(&worker->batch))
         return deque_steal(&worker->batch, entry) == DEQUE_TOOK;
     struct producer *first = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
-    struct producer *from = worker->lucky != NULL ? worker->lucky : first;
+    struct producer *from = worker->next_outside != NULL ? worker->next_outside : first;
     for (struct producer *p = from; p != NULL; p = p->next)
         if (take_from(worker, p, entry))
             return true;
