@@ -34,6 +34,7 @@ struct filch_results {
     filch_future **chunks;
     size_t first, n, capacity, n_submitted;
     bool input_ended;
+    filch_status cut_short; /* why the rest of the input was not submitted; FILCH_OK: it was */
 
     filch_future *current; /* its items are being given */
     size_t at;             /* the next item of it */
@@ -278,8 +279,15 @@ static filch_status take_chunk(filch_results *results) {
     filch_future *done_with = results->current;
     size_t ahead = results->window == SIZE_MAX ? SIZE_MAX : results->window + 1;
     filch_status status = submit_ahead(results, ahead);
-    if (status != FILCH_OK && results->n == 0)
-        return end(results, status);
+    if (status != FILCH_OK && results->cut_short == FILCH_OK)
+        results->cut_short = status; /* told when what was submitted has been given */
+    if (results->n == 0 && results->cut_short != FILCH_OK) {
+        filchi_fail(results->cut_short,
+                    "filch_results_next: the rest of the input could not be submitted: %s",
+                    filch_status_text(results->cut_short));
+        end(results, FILCH_END); /* told once, since some callers go on after FILCH_BROKEN */
+        return results->cut_short;
+    }
     if (results->n == 0) {
         filchi_fail(FILCH_END, "filch_results_next: all results have been given");
         return end(results, FILCH_END);

@@ -192,6 +192,50 @@ static int fork_in_task(void) {
     return status;
 }
 
+/* J5: from a callback too, and a child that returns from it runs none of the parent's tasks. */
+static struct gate forked;
+static int status_of_returning_child;
+
+static void fork_and_return(filch_future *future, void *arg) {
+    (void)future;
+    (void)arg;
+    pid_t child = fork_child();
+    if (child != 0) {
+        status_of_returning_child = await_child(child);
+        gate_open(&forked);
+    }
+}
+
+static int fork_in_callback(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    filch_future *holding = pool_hold(ex, &held);
+    CHECK_EQ(filch_add_done_callback(holding, fork_and_return, NULL), FILCH_OK);
+    print_lines(ex);
+    gate_open(&held.go);
+    gate_wait(&forked, 1);
+    filch_close(ex);
+    filch_release(holding);
+    return status_of_returning_child == 0 ? 13 : 31;
+}
+
+/* A wait in the child for what only the parent can run is an error, not a hang. */
+static int fork_and_wait(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    filch_future *holding = pool_hold(ex, &held);
+    pid_t child = fork_child();
+    if (child == 0) {
+        CHECK_EQ(filch_join(holding), FILCH_INVALID_STATE);
+        CHECK(!filch_cancel(holding));
+        CHECK_EQ(filch_error_status(), FILCH_INVALID_STATE);
+        exit(14);
+    }
+    int status = await_child(child);
+    gate_open(&held.go);
+    filch_close(ex);
+    filch_release(holding);
+    return status;
+}
+
 /* A forked child may open a pool of its own. */
 static int fork_and_open(void) {
     filch_executor *ex = filch_thread_pool(.max_workers = 2);
@@ -221,6 +265,8 @@ static const struct scenario scenarios[] = {
     {"fork_and_exit", fork_and_exit, 10, 0},
     {"fork_and_use", fork_and_use, 10, 0},
     {"fork_in_task", fork_in_task, 11, TASKS},
+    {"fork_in_callback", fork_in_callback, 13, TASKS},
+    {"fork_and_wait", fork_and_wait, 14, 0},
     {"fork_and_open", fork_and_open, 12, 0},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };

@@ -526,3 +526,61 @@ CONTRACT(map, arguments_are_evaluated_once) {
     CHECK_EQ(evaluated, 10101);
     filch_close(ex);
 }
+
+static long length_of(const char *text) {
+    return (long)strlen(text) * 100 + text[0];
+}
+FILCH_TASK(long, length_of, const char *);
+
+struct lines {
+    int next;
+    char buffer[32];
+};
+
+/* F2: a reader that uses one buffer for all its lines. */
+static bool next_line(void *item, void *arg) {
+    struct lines *lines = arg;
+    if (lines->next == 20)
+        return false;
+    memset(lines->buffer, 0, sizeof lines->buffer);
+    memset(lines->buffer, 'a' + lines->next, (size_t)lines->next + 1);
+    lines->next++;
+    *(const char **)item = lines->buffer;
+    return true;
+}
+
+CONTRACT(map, next_may_reuse_its_buffer) {
+    static const int chunks[] = {1, 3, 20, 100};
+    filch_executor *ex = pool->open(2);
+    for (size_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++) {
+        struct lines lines = {0};
+        filch_results *results = filch_map(ex, length_of, NULL, 0, .chunksize = chunks[c],
+                                           .buffersize = 2, .next = next_line, .next_arg = &lines);
+        CHECK_NOT_NULL(results);
+        long value;
+        for (int i = 0; i < 20; i++) {
+            CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+            CHECK_EQ(value, (i + 1) * 100 + 'a' + i);
+        }
+        CHECK_EQ(filch_results_next(results, &value), FILCH_END);
+        filch_results_close(results);
+    }
+    filch_close(ex);
+}
+
+/* What was held back when the executor closed is not lost in silence. */
+CONTRACT(map, iterated_after_close) {
+    filch_executor *ex = pool->open(4);
+    long items[100], value;
+    for (long i = 0; i < 100; i++)
+        items[i] = i;
+    filch_results *results = filch_map(ex, twice, items, 100, .buffersize = 2, .chunksize = 1);
+    filch_close(ex);
+    for (long i = 0; i < 2; i++) {
+        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+        CHECK_EQ(value, 2 * i);
+    }
+    CHECK_EQ(filch_results_next(results, &value), FILCH_SHUTDOWN);
+    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
+    filch_results_close(results);
+}

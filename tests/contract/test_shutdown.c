@@ -260,3 +260,43 @@ CONTRACT(shutdown, races_with_submits) {
         pool_close(pool, ex, late);
     }
 }
+
+struct other {
+    filch_executor *executor;
+    int value;
+};
+
+/* Makes the other pool's queue grow, so that its worker has a ring to reclaim, and waits for it. */
+static void wait_in_other_pool(filch_future *future, void *arg) {
+    struct other *other = arg;
+    CHECK(filch_cancelled(future));
+    enum { MANY = 20000 };
+    static filch_future *futures[MANY];
+    for (int i = 0; i < MANY; i++)
+        futures[i] = filch_submit(other->executor, twice, i);
+    for (int i = 0; i < MANY; i++)
+        check_long(futures[i], 2 * i);
+    let_others_block(); /* its worker parks, and reclaims */
+    check_long(filch_submit(other->executor, twice, 21), 42);
+    other->value++;
+}
+
+/* B6: callbacks that run because of cancel_futures may wait for whatever they like. */
+CONTRACT(shutdown, callbacks_of_cancelled_may_wait) {
+    filch_executor *ex = pool->open(1);
+    struct hold *held = pool->alloc(ex, sizeof *held);
+    struct other other = {.executor = pool->open(1)};
+    filch_future *running = pool_hold(ex, held), *pending[3];
+    for (int i = 0; i < 3; i++) {
+        pending[i] = filch_submit(ex, twice, i);
+        CHECK_EQ(filch_add_done_callback(pending[i], wait_in_other_pool, &other), FILCH_OK);
+    }
+    CHECK_EQ(filch_shutdown(ex, .no_wait = true, .cancel_futures = true), FILCH_OK);
+    CHECK_EQ(other.value, 3);
+    gate_open(&held->go);
+    check_held(running);
+    for (int i = 0; i < 3; i++)
+        filch_release(pending[i]);
+    filch_close(other.executor);
+    pool_close(pool, ex, held);
+}

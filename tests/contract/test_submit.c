@@ -237,3 +237,43 @@ CONTRACT(submit, very_many) {
     check_held(two);
     pool_close(pool, ex, s);
 }
+
+struct flood {
+    filch_executor *executor;
+    struct gate over;
+};
+
+static void work_a_little(void) {
+    double end = seconds_now() + 100e-6;
+    while (seconds_now() < end)
+        ;
+}
+FILCH_TASK_VOID(work_a_little);
+
+/* Never lets its queue become empty. */
+static void *flood(void *arg) {
+    struct flood *it = arg;
+    enum { AHEAD = 100 };
+    filch_future *futures[AHEAD] = {NULL};
+    for (int i = 0; gate_value(&it->over) == 0; i = (i + 1) % AHEAD) {
+        if (futures[i] != NULL)
+            CHECK_EQ(filch_join(futures[i]), FILCH_OK);
+        filch_release(futures[i]);
+        futures[i] = filch_submit(it->executor, work_a_little);
+    }
+    for (int i = 0; i < AHEAD; i++)
+        filch_release(futures[i]);
+    return NULL;
+}
+
+/* E4: a thread that keeps the workers busy does not starve another one. */
+CONTRACT(submit, no_submitter_starves) {
+    filch_executor *ex = pool->open(1);
+    struct flood it = {.executor = ex};
+    pthread_t thread = thread_start(flood, &it);
+    for (int i = 0; i < 20; i++)
+        check_long(filch_submit(ex, twice, i), 2 * i); /* hangs if it starves */
+    gate_open(&it.over);
+    thread_join(thread);
+    filch_close(ex);
+}

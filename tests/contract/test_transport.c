@@ -733,3 +733,65 @@ CONTRACT(transport, submit_with) {
                30);
     filch_close(ex);
 }
+
+/* E1: results that are aligned more than the arguments, and neighbours that must not be touched. */
+struct aligned32 {
+    _Alignas(32) long value;
+};
+struct aligned64 {
+    _Alignas(64) char text[64];
+};
+
+static struct aligned32 align32(long a, long b, long c, long d, long e) {
+    return (struct aligned32){a + b + c + d + e};
+}
+FILCH_TASK(struct aligned32, align32, long, long, long, long, long);
+
+static struct aligned64 align64(char c) {
+    struct aligned64 result;
+    memset(result.text, c, sizeof result.text);
+    return result;
+}
+FILCH_TASK(struct aligned64, align64, char);
+
+CONTRACT(transport, aligned_results) {
+    filch_executor *ex = pool->open(2);
+    filch_future *futures[60];
+    for (int i = 0; i < 60; i += 3) { /* in neighbouring blocks */
+        futures[i] = filch_submit(ex, align32, i, 1, 2, 3, 4);
+        futures[i + 1] = filch_submit(ex, align64, (char)('a' + i % 26));
+        futures[i + 2] = filch_submit(ex, align32, i, 0, 0, 0, 0);
+    }
+    for (int i = 0; i < 60; i += 3) {
+        struct aligned32 sum;
+        struct aligned64 text;
+        CHECK_EQ(filch_result(futures[i], &sum), FILCH_OK);
+        CHECK_EQ(sum.value, i + 10);
+        CHECK_EQ(filch_result(futures[i + 1], &text), FILCH_OK);
+        CHECK_EQ(text.text[0], 'a' + i % 26);
+        CHECK_EQ(text.text[63], 'a' + i % 26);
+        CHECK_EQ(filch_result(futures[i + 2], &sum), FILCH_OK);
+        CHECK_EQ(sum.value, i);
+    }
+    for (int i = 0; i < 60; i++)
+        filch_release(futures[i]);
+    filch_close(ex);
+}
+
+/* What filch_result_alloc lent to a task that returns something else comes back. */
+static long borrow(long size) {
+    return filch_result_alloc((size_t)size) != NULL;
+}
+FILCH_TASK(long, borrow, long);
+
+CONTRACT(transport, lent_memory_comes_back) {
+    filch_executor *ex = pool->open(1);
+    for (int i = ROUNDS(60000); i > 0; i--) { /* of 1 MiB: more than any machine has */
+        long lent = 0;
+        filch_future *future = filch_submit(ex, borrow, 1 << 20);
+        CHECK_EQ(filch_result(future, &lent), FILCH_OK);
+        CHECK_EQ(lent, 1);
+        filch_release(future);
+    }
+    filch_close(ex);
+}
