@@ -8,6 +8,7 @@
 #include "platform/futex.h"
 #include "platform/process.h"
 #include "platform/stack.h"
+#include "scheduler/substitute.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -101,6 +102,7 @@ const struct scheduler_operations filchi_execute_operations = {
     .prefetch = prefetch_entry,
     .is_live = entry_is_live,
     .start = filchi_pool_start_worker,
+    .move = filchi_pool_move_worker,
 };
 
 /* Runs a pending future right here, on top of the task that waits for it. Its callbacks are left to
@@ -126,24 +128,10 @@ static void run_inline(void *arg) {
     }
 }
 
-static filch_status refuse_wait(const struct pool *pool, const filch_future *future,
-                                const struct worker *worker, bool is_timed) {
-    if (future == NULL)
-        return filchi_fail(FILCH_UNSUPPORTED,
-                           "a wait for the first of several futures inside a task of a %s would "
-                           "have to block its worker, which is not supported yet",
-                           pool->executor->operations->kind);
-    return filchi_fail(FILCH_UNSUPPORTED,
-                       "a wait %s inside a task would have to block its worker %u, which is not "
-                       "supported yet; wait without a limit for futures of the same executor",
-                       is_timed ? "with a time limit" : "for a future of another executor",
-                       worker->number);
-}
-
 /* Outside threads may block; but without any worker there must be hope for one. */
 static filch_status before_outside_wait(struct pool *pool) {
     struct scheduler *scheduler = pool->scheduler;
-    if (park_has_started(&scheduler->park) || !filchi_scheduler_has_work(scheduler))
+    if (park_is_attended(&scheduler->park) || !filchi_scheduler_has_work(scheduler))
         return FILCH_OK;
     int error = filchi_scheduler_wake_one(scheduler);
     if (error == 0)
@@ -165,15 +153,15 @@ static filch_status before_wait(struct future_host *host, filch_future *future, 
     if (worker == NULL)
         return before_outside_wait(pool);
     filchi_worker_is_busy(worker);
-    if (future == NULL || is_timed || pool_of_worker(worker) != pool)
-        return refuse_wait(pool_of_worker(worker), future, worker, is_timed);
+    if (pool_of_worker(worker) != pool)
+        return FILCH_OK;
     uint64_t state = future_state(future);
     if (state_phase(state) == FUTURE_RUNNING && state_owner(state) == worker->number)
         return filchi_fail(FILCH_INVALID_STATE,
                            "task '%s' waits for itself: the future that is waited for runs below "
                            "on the same stack",
                            filchi_future_name(future));
-    if (state_phase(state) != FUTURE_PENDING)
+    if (is_timed || state_phase(state) != FUTURE_PENDING)
         return FILCH_OK;
     if (!filchi_stack_is_short())
         run_inline(future);
@@ -183,6 +171,40 @@ static filch_status before_wait(struct future_host *host, filch_future *future, 
                            "wait",
                            filchi_future_name(future));
     return FILCH_OK;
+}
+
+/* A worker that sleeps would keep others from its seat, and what it waits for may be among what they
+ * would run. */
+static filch_status begin_block(struct future_host *host, filch_future *future, bool is_timed) {
+    struct worker *worker = filchi_worker_self();
+    int error = worker == NULL ? 0 : filchi_substitute_leave(worker);
+    if (likely(error == 0))
+        return FILCH_OK;
+    /* One future of the same pool, without a limit, runs elsewhere: that goes on without this seat,
+     * or its own wait is refused. */
+    if (future != NULL && !is_timed && &pool_of_worker(worker)->host == host)
+        return FILCH_OK;
+    if (error == EAGAIN &&
+        filch_load_relaxed(&worker->producer.scheduler->n_absent) >= SUBSTITUTES) {
+        errno = ENOMEM;
+        return filchi_fail(FILCH_NO_MEMORY,
+                           "this wait inside a task would block one worker more, and %d of its "
+                           "pool are blocked already, the limit; wait without a time limit for "
+                           "single futures of the same pool, or wait outside of tasks",
+                           SUBSTITUTES);
+    }
+    errno = error;
+    return filchi_fail(FILCH_SYSTEM,
+                       "this wait inside a task would block its worker, and no other one could be "
+                       "started in its place: %s",
+                       strerror(error));
+}
+
+static void end_block(struct future_host *host) {
+    (void)host;
+    struct worker *worker = filchi_worker_self();
+    if (worker != NULL)
+        filchi_substitute_return(worker);
 }
 
 static void *take_node(struct future_host *host) {
@@ -245,6 +267,8 @@ void filchi_execute_host(struct future_host *host, uint64_t spin_ns, bool is_sha
         .take_node = take_node,
         .call = call,
         .before_wait = before_wait,
+        .begin_block = begin_block,
+        .end_block = end_block,
         .before_report = before_report,
         .dispose = dispose,
         .enter_delivery = enter_delivery,

@@ -10,6 +10,8 @@
 #include "platform/futex.h"
 #include "platform/memory.h"
 #include "platform/process.h"
+#include "platform/thread.h"
+#include "scheduler/substitute.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -129,6 +131,12 @@ void filchi_pool_break(struct pool *pool, const char *format, ...) {
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
 }
 
+static void drop_live(filch_executor *executor) {
+    /* The handle stays until who closes it has joined this thread. */
+    if (filch_fetch_sub_seq_cst(&executor->n_live, 1u) == 1)
+        filchi_futex_wake(&executor->n_live.value, INT_MAX, false);
+}
+
 int filchi_pool_start_worker(struct worker *worker) {
     filch_executor *executor = pool_of_worker(worker)->executor;
     struct park *park = &worker->producer.scheduler->park;
@@ -137,21 +145,25 @@ int filchi_pool_start_worker(struct worker *worker) {
     if (!executor->is_ended) {
         /* Before it runs: it may sleep, or be gone again, before this thread goes on. */
         filch_fetch_add_acq_rel(&executor->n_live, 1u);
-        filchi_park_set_started(park, worker->number, true);
+        filchi_park_set_taken(park, worker->seat, true); /* SAT */
         error = executor->operations->start_worker(executor, worker);
         if (error != 0) {
-            filchi_park_set_started(park, worker->number, false);
-            filchi_pool_worker_left(executor);
+            filchi_park_set_taken(park, worker->seat, false);
+            drop_live(executor);
         }
     }
     pthread_mutex_unlock(&executor->lock);
     return error;
 }
 
-void filchi_pool_worker_left(filch_executor *executor) {
-    /* The handle stays until who closes it has joined this thread. */
-    if (filch_fetch_sub_seq_cst(&executor->n_live, 1u) == 1)
-        filchi_futex_wake(&executor->n_live.value, INT_MAX, false);
+void filchi_pool_move_worker(struct worker *worker) {
+    filch_executor *executor = pool_of_worker(worker)->executor;
+    executor->operations->move_worker(executor, worker);
+}
+
+void filchi_pool_worker_left(filch_executor *executor, struct worker *worker) {
+    filchi_substitute_free_slot(worker);
+    drop_live(executor);
 }
 
 /* Does the calling thread run a task or callback of this pool? Then it must not wait for its end. */
@@ -161,10 +173,11 @@ static bool is_inside(const struct pool *pool) {
 }
 
 /* Is there work that no worker has ever been started for? A worker that has left has looked after the
- * flag was set; what is queued after that is taken back by its submitter. */
+ * flag was set, and its seat stays taken; what is queued after that is taken back by its submitter. */
 static bool needs_first_worker(filch_executor *executor) {
     struct scheduler *scheduler = executor->pool->scheduler;
-    return !park_has_started(&scheduler->park) && !filchi_scheduler_is_drained(scheduler);
+    return filch_load_acquire(&executor->n_live) == 0 && !park_is_attended(&scheduler->park) &&
+           !filchi_scheduler_is_drained(scheduler);
 }
 
 /* Returns: true if nothing is left to run; no worker is started any more then. */
@@ -196,6 +209,7 @@ static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns
                 return FILCH_OK;
             if (needs_first_worker(executor))
                 start_first_worker(executor);
+            filchi_thread_yield(); /* to another thread that is starting one */
             continue;
         }
         if (!in_time)
@@ -267,7 +281,7 @@ static void leave_arena(struct pool *pool) {
     struct scheduler *scheduler = pool->scheduler;
     struct arena *arena = pool->arena;
     uint64_t n_live = 0;
-    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+    for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++) {
         struct worker *worker = scheduler_worker(scheduler, i);
         if (worker != NULL)
             n_live += filchi_heap_retire(&worker->producer.futures);

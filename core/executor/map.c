@@ -49,7 +49,7 @@ static size_t choose_chunksize(const filch_results *results, size_t n) {
         return (size_t)results->options.chunksize;
     if (results->options.next != NULL)
         return 1;
-    size_t n_workers = results->pool->scheduler->n_workers;
+    size_t n_workers = results->pool->scheduler->n_seats;
     size_t chunksize = n / (CHUNKS_PER_WORKER * n_workers);
     size_t most = CHUNK_BUDGET / filchi_chunk_item_bytes(results->type);
     if (most > LARGEST_CHUNK)

@@ -21,6 +21,8 @@ struct pool_operations {
     bool stops_tasks;
     /* Starts this worker; called with the executor's lock held. Returns: 0 or an errno value. */
     int (*start_worker)(filch_executor *executor, struct worker *worker);
+    /* The calling worker sits on another seat than before, or on none. */
+    void (*move_worker)(filch_executor *executor, struct worker *worker);
     /* All workers have left: joins them. */
     void (*join_workers)(filch_executor *executor);
     /* Frees what the kind keeps for the handle. */
@@ -80,8 +82,11 @@ void filchi_pool_fail_queued(struct pool *pool);
 /* Starts a worker by the pool's operation, unless the pool has ended. Returns: 0 or an errno value. */
 int filchi_pool_start_worker(struct worker *worker);
 
+/* The calling worker sits on another seat than before, or on none. */
+void filchi_pool_move_worker(struct worker *worker);
+
 /* A worker's last act. */
-void filchi_pool_worker_left(filch_executor *executor);
+void filchi_pool_worker_left(filch_executor *executor, struct worker *worker);
 
 /* Is this handle good for the calling process? Else the thread's failure is set. */
 bool filchi_executor_check(const char *function, const filch_executor *executor);

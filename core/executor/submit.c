@@ -15,7 +15,7 @@ enum { MOST_RETRIES = 1000 };
 static COLD filch_status enqueue_late(const char *function, struct pool *pool, filch_future *future,
                                       int error) {
     bool ending = scheduler_flags(pool->scheduler) != 0;
-    if (!ending && park_has_started(&pool->scheduler->park))
+    if (!ending && park_is_attended(&pool->scheduler->park))
         return FILCH_OK; /* whoever is awake will come to it */
     if (!filchi_future_withdraw(future))
         return FILCH_OK; /* a worker was faster */
@@ -24,7 +24,7 @@ static COLD filch_status enqueue_late(const char *function, struct pool *pool, f
         status = filchi_executor_check_open(function, pool);
     } else {
         /* Others may have left their tasks to the worker that did not come. */
-        if (!park_has_started(&pool->scheduler->park))
+        if (!park_is_attended(&pool->scheduler->park))
             filchi_pool_fail_queued(pool);
         errno = error;
         status = filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for task '%s': %s",

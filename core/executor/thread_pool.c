@@ -19,6 +19,8 @@ static const double DEFAULT_SPIN_S = 20e-6;
 static const double LONGEST_SPIN_S = 3600;
 static const size_t LARGEST_STACK = (size_t)1 << 40;
 
+_Static_assert((int)SUBSTITUTES == (int)FILCH_MAX_SUBSTITUTES, "as promised");
+
 struct thread {
     struct thread_pool *pool;
     struct worker *worker;
@@ -30,8 +32,8 @@ struct thread_pool {
     filch_executor *executor;
     filch_thread_pool_options options;
     char prefix[PREFIX_BYTES];
-    struct filchi_placement *placements; /* one per worker; NULL: not bound */
-    struct thread threads[];
+    struct filchi_placement *placements; /* one per seat; NULL: not bound */
+    struct thread threads[];             /* one per slot */
 };
 
 /* Only the kind knows what is behind the handle. */
@@ -59,6 +61,21 @@ static void serve(struct thread_pool *self, struct worker *worker) {
                                   why, sizeof why);
 }
 
+/* A worker is bound where it sits; without a seat it runs anywhere, so as not to share the core of its
+ * substitute while others are idle. */
+static void bind(const struct thread_pool *self, const struct worker *worker) {
+    if (self->placements != NULL && worker->seat != SEAT_NONE)
+        (void)filchi_topology_bind_self(&self->placements[worker->seat]);
+    else
+        (void)filchi_topology_unbind_self();
+}
+
+static void move_worker(filch_executor *executor, struct worker *worker) {
+    const struct thread_pool *self = threads_of(executor);
+    if (self->placements != NULL)
+        bind(self, worker);
+}
+
 static void *thread_main(void *arg) {
     struct thread *thread = arg;
     struct thread_pool *self = thread->pool;
@@ -66,22 +83,21 @@ static void *thread_main(void *arg) {
     filch_executor *executor = self->executor;
     filchi_thread_set_name(self->prefix, (int)worker->number);
     filchi_stack_enter_thread();
-    if (self->placements != NULL)
-        (void)filchi_topology_bind_self(&self->placements[worker->number]);
-    else
-        (void)filchi_topology_unbind_self(); /* a bound worker may have started this one */
+    bind(self, worker); /* even if that is nowhere: a bound worker may have started this one */
     filchi_worker_become(worker);
     worker->is_searching = true; /* who woke it set the bit */
     serve(self, worker);
     filchi_worker_become(NULL);
     filchi_stack_leave_thread();
-    filchi_pool_worker_left(executor);
+    filchi_pool_worker_left(executor, worker);
     return NULL;
 }
 
 static int start_worker(filch_executor *executor, struct worker *worker) {
     struct thread_pool *self = threads_of(executor);
     struct thread *thread = &self->threads[worker->number];
+    if (thread->is_started)
+        pthread_join(thread->id, NULL); /* it has freed its slot as its last act but one */
     thread->pool = self;
     thread->worker = worker;
     int error = filchi_thread_start(&thread->id, thread_main, thread, self->options.stack_size);
@@ -91,7 +107,7 @@ static int start_worker(filch_executor *executor, struct worker *worker) {
 
 static void join_workers(filch_executor *executor) {
     struct thread_pool *self = threads_of(executor);
-    for (uint32_t i = 0; i < executor->pool->scheduler->n_workers; i++)
+    for (uint32_t i = 0; i < executor->pool->scheduler->n_slots; i++)
         if (self->threads[i].is_started)
             pthread_join(self->threads[i].id, NULL);
 }
@@ -107,15 +123,16 @@ static const struct pool_operations thread_pool_operations = {
     .takes_pointers = true,
     .stops_tasks = false,
     .start_worker = start_worker,
+    .move_worker = move_worker,
     .join_workers = join_workers,
     .close = close_threads,
 };
 
 static filch_status check_options(const char *function, const filch_thread_pool_options *options) {
-    if (options->max_workers < 0 || options->max_workers > PARK_MAX_WORKERS)
+    if (options->max_workers < 0 || options->max_workers > PARK_MAX_SEATS)
         return filchi_fail(FILCH_INVALID,
                            "%s: .max_workers is %d; give 1 to %d, or 0 for one per usable core",
-                           function, options->max_workers, PARK_MAX_WORKERS);
+                           function, options->max_workers, PARK_MAX_SEATS);
     if ((int)options->bind < FILCH_BIND_AUTO || (int)options->bind > FILCH_BIND_NONE)
         return filchi_fail(FILCH_INVALID,
                            "%s: .bind is %d; use FILCH_BIND_AUTO, _CORE, _NUMA or _NONE", function,
@@ -170,9 +187,10 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
     uint32_t n_workers = (uint32_t)options.max_workers;
     if (n_workers == 0)
         n_workers = (uint32_t)filchi_topology_usable_cpus();
-    if (n_workers > PARK_MAX_WORKERS)
-        n_workers = PARK_MAX_WORKERS;
-    struct thread_pool *self = calloc(1, sizeof *self + n_workers * sizeof self->threads[0]);
+    if (n_workers > PARK_MAX_SEATS)
+        n_workers = PARK_MAX_SEATS;
+    size_t n_threads = (size_t)n_workers + SUBSTITUTES;
+    struct thread_pool *self = calloc(1, sizeof *self + n_threads * sizeof self->threads[0]);
     if (self == NULL) {
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for %u workers", function, n_workers);
         return NULL;

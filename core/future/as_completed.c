@@ -148,6 +148,19 @@ static filch_status fail_timeout(const filch_completed *completed) {
                        completed->n - completed->n_given, completed->n);
 }
 
+/* One that is left and may be waited for is enough. `*host`: the host of that one. */
+static filch_status before_wait_next(const filch_completed *completed, struct future_host **host) {
+    filch_status status = FILCH_INVALID_STATE;
+    for (size_t i = completed->n_ready; i < completed->n && status != FILCH_OK; i++) {
+        filch_future *future = completed->slots[i].future;
+        if (future == NULL)
+            continue;
+        *host = future_host(future);
+        status = (*host)->before_wait(*host, future, true);
+    }
+    return status;
+}
+
 filch_status filch_completed_next(filch_completed *completed, filch_future **future,
                                   double timeout) {
     if (completed == NULL || future == NULL)
@@ -165,24 +178,20 @@ filch_status filch_completed_next(filch_completed *completed, filch_future **fut
         return FILCH_OK;
     }
     uint64_t deadline_ns = filchi_clock_deadline(timeout);
-    for (bool may_wait = false;;) {
+    for (struct future_host *host = NULL;;) {
         *future = take_arrived(completed);
         if (*future != NULL)
             return FILCH_OK;
-        if (!may_wait) {
+        filch_status status = FILCH_OK;
+        if (host == NULL) {
             if (filchi_clock_passed(deadline_ns))
                 return fail_timeout(completed);
-            struct slot *slot = &completed->slots[completed->n_ready];
-            while (slot->future == NULL)
-                slot++;
-            struct future_host *host = future_host(slot->future);
-            filch_status status = host->before_wait(host, NULL, deadline_ns != FILCHI_NEVER);
-            if (status != FILCH_OK)
-                return status;
-            may_wait = true;
+            status = before_wait_next(completed, &host);
         }
-        if (!filchi_consumer_sleep(completed->consumer, deadline_ns))
-            return fail_timeout(completed);
+        if (status == FILCH_OK)
+            status = filchi_consumer_await(completed->consumer, host, deadline_ns);
+        if (status != FILCH_OK)
+            return status == FILCH_TIMEOUT ? fail_timeout(completed) : status;
     }
 }
 

@@ -62,7 +62,7 @@ void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
         filchi_futex_wake(&consumer->bell.value, 1, false);
 }
 
-bool filchi_consumer_sleep(struct consumer *consumer, uint64_t deadline_ns) {
+static bool sleep_on(struct consumer *consumer, uint64_t deadline_ns) {
     bool in_time = true;
     while (completion_list_is_empty(&consumer->list)) {
         filch_store_seq_cst(&consumer->bell, 1u);                   /* BELL */
@@ -72,4 +72,16 @@ bool filchi_consumer_sleep(struct consumer *consumer, uint64_t deadline_ns) {
     }
     filch_store_relaxed(&consumer->bell, 0u);
     return !completion_list_is_empty(&consumer->list);
+}
+
+filch_status filchi_consumer_await(struct consumer *consumer, struct future_host *host,
+                                   uint64_t deadline_ns) {
+    if (!completion_list_is_empty(&consumer->list))
+        return FILCH_OK;
+    filch_status status = host->begin_block(host, NULL, deadline_ns != FILCHI_NEVER);
+    if (status != FILCH_OK)
+        return status;
+    bool in_time = sleep_on(consumer, deadline_ns);
+    host->end_block(host);
+    return in_time ? FILCH_OK : FILCH_TIMEOUT;
 }

@@ -13,6 +13,7 @@
 #ifndef FILCHI_CONSUMER_H
 #define FILCHI_CONSUMER_H
 
+#include "future/future.h"
 #include "structures/completion_list.h"
 
 struct consumer {
@@ -36,7 +37,9 @@ static inline struct completion_node *consumer_take_all(struct consumer *consume
     return completion_list_take_all(&consumer->list);
 }
 
-/* Sleeps until the list is not empty. Returns: false if the deadline passed first. */
-bool filchi_consumer_sleep(struct consumer *consumer, uint64_t deadline_ns);
+/* Sleeps until the list is not empty. `host`: of one of the futures that are waited for, whose
+ * before_wait has been called. Returns: FILCH_OK, FILCH_TIMEOUT, or what the host refused with. */
+filch_status filchi_consumer_await(struct consumer *consumer, struct future_host *host,
+                                   uint64_t deadline_ns);
 
 #endif

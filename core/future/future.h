@@ -64,9 +64,14 @@ struct future_host {
     /* Runs a callback; a raise in it is reported. */
     void (*call)(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
                  void *arg);
-    /* Before a thread blocks on `future` (NULL: on the first of several). FILCH_OK: look again, then
-     * block. Inside a worker it may run the future right here, or refuse. */
+    /* Before a wait for `future`. Inside a worker it may run the future right here, unless the wait is
+     * timed, or for the first of several, which counts as timed.
+     * FILCH_OK: look again; if it is not done then, begin_block. */
     filch_status (*before_wait)(struct future_host *host, filch_future *future, bool is_timed);
+    /* Around the time that the calling thread sleeps: a worker leaves its seat to another one.
+     * `future` NULL: it waits for the first of several. end_block only after FILCH_OK. */
+    filch_status (*begin_block)(struct future_host *host, filch_future *future, bool is_timed);
+    void (*end_block)(struct future_host *host);
     /* The program's report hook is about to run on this thread, and may take long. */
     void (*before_report)(struct future_host *host);
     /* Frees what the future holds outside its block. */
@@ -169,7 +174,7 @@ bool filchi_future_cancel_pending(filch_future *future, uint32_t generation);
 /* PENDING -> FREE: a submit that is taken back. Returns: false if somebody was faster. */
 bool filchi_future_withdraw(filch_future *future);
 
-/* Waits until it is done. Returns: FILCH_OK, FILCH_TIMEOUT, or what before_wait refused with. */
+/* Waits until it is done. Returns: FILCH_OK, FILCH_TIMEOUT, or what the host refused with. */
 filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns);
 
 /* Waits for the outcome of a future whose subscriber has been told: it is about to be made known. */

@@ -51,12 +51,18 @@ filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns) {
     if (filchi_clock_passed(deadline_ns))
         return FILCH_TIMEOUT;
     struct future_host *host = future_host(future);
-    filch_status status = host->before_wait(host, future, deadline_ns != FILCHI_NEVER);
+    bool is_timed = deadline_ns != FILCHI_NEVER;
+    filch_status status = host->before_wait(host, future, is_timed);
     if (status != FILCH_OK)
         return status;
     if (spin(future, host->spin_ns))
         return FILCH_OK;
-    return sleep_until_done(future, deadline_ns, host->is_shared) ? FILCH_OK : FILCH_TIMEOUT;
+    status = host->begin_block(host, future, is_timed);
+    if (status != FILCH_OK)
+        return status;
+    bool is_done = sleep_until_done(future, deadline_ns, host->is_shared);
+    host->end_block(host);
+    return is_done ? FILCH_OK : FILCH_TIMEOUT;
 }
 
 static filch_status fail_timeout(const filch_future *future) {

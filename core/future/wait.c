@@ -51,14 +51,23 @@ static bool take(struct consumer *consumer, filch_return_when when, size_t *n_le
     return came;
 }
 
+/* One of them that may be waited for is enough. */
+static filch_status before_wait_first(filch_future **futures, size_t n) {
+    filch_status status = FILCH_INVALID_STATE;
+    for (size_t i = 0; i < n && status != FILCH_OK; i++) {
+        struct future_host *host = future_host(futures[i]);
+        status = host->before_wait(host, futures[i], true);
+    }
+    return status;
+}
+
 static filch_status wait_first(filch_future **futures, size_t n, filch_return_when when,
                                uint64_t deadline_ns) {
     if (any_suffices(futures, n, when))
         return FILCH_OK;
     if (filchi_clock_passed(deadline_ns))
         return FILCH_TIMEOUT;
-    struct future_host *host = future_host(futures[0]);
-    filch_status status = host->before_wait(host, NULL, deadline_ns != FILCHI_NEVER);
+    filch_status status = before_wait_first(futures, n);
     if (status != FILCH_OK)
         return status;
     struct subscriber **nodes = calloc(n, sizeof *nodes);
@@ -76,8 +85,7 @@ static filch_status wait_first(filch_future **futures, size_t n, filch_return_wh
             goto done;
     }
     while (status == FILCH_OK && !take(consumer, when, &n_left) && n_left > 0)
-        if (!filchi_consumer_sleep(consumer, deadline_ns))
-            status = FILCH_TIMEOUT;
+        status = filchi_consumer_await(consumer, future_host(futures[0]), deadline_ns);
 done:
     for (size_t i = 0; i < n; i++)
         if (nodes[i] != NULL)

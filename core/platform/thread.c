@@ -2,6 +2,7 @@
 #include "platform/thread.h"
 
 #include "base/cc.h"
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,4 +41,8 @@ void filchi_thread_set_name(const char *prefix, int number) {
     memcpy(name, prefix, (size_t)prefix_length);
     memcpy(name + prefix_length, suffix, (size_t)suffix_length + 1);
     pthread_setname_np(pthread_self(), name);
+}
+
+void filchi_thread_yield(void) {
+    sched_yield();
 }

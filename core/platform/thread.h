@@ -16,6 +16,9 @@ size_t filchi_thread_least_stack(void);
  * Returns: 0 or an errno value. */
 int filchi_thread_start(pthread_t *thread, void *(*main)(void *), void *arg, size_t stack_bytes);
 
+/* Lets others run: for a wait that cannot be long. */
+void filchi_thread_yield(void);
+
 /* Names the calling thread "<prefix>_<number>"; the prefix is cut so that the number fits into the
  * kernel's 15 characters. */
 void filchi_thread_set_name(const char *prefix, int number);

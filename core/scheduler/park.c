@@ -4,68 +4,72 @@
 #include "platform/clock.h"
 #include "platform/futex.h"
 
-static struct park_domain *domain_of(struct park *park, uint32_t worker) {
-    return &park->domains[worker / 64];
+static struct park_domain *domain_of(struct park *park, uint32_t seat) {
+    return &park->domains[seat / 64];
 }
 
-static uint64_t bit_of(uint32_t worker) {
-    return (uint64_t)1 << (worker % 64);
+static uint64_t bit_of(uint32_t seat) {
+    return (uint64_t)1 << (seat % 64);
 }
 
-void filchi_park_init(struct park *park, uint32_t n_workers, bool is_shared) {
-    park->n_workers = n_workers;
-    park->n_domains = (n_workers + 63) / 64;
+void filchi_park_init(struct park *park, uint32_t n_seats, bool is_shared) {
+    park->n_domains = (n_seats + 63) / 64;
     park->is_shared = is_shared;
     for (uint32_t i = 0; i < park->n_domains; i++) {
-        uint32_t here = n_workers - i * 64;
+        uint32_t here = n_seats - i * 64;
         uint64_t all = here >= 64 ? UINT64_MAX : ((uint64_t)1 << here) - 1;
         filch_store_relaxed(&park->domains[i].search, (uint64_t)0);
         filch_store_relaxed(&park->domains[i].sleep, all);
-        filch_store_relaxed(&park->domains[i].started, (uint64_t)0);
+        filch_store_relaxed(&park->domains[i].taken, (uint64_t)0);
     }
 }
 
 bool filchi_park_may_search(const struct park *park) {
-    int n_searching = 0, n_started = 0, n_asleep = 0;
+    int n_searching = 0, n_taken = 0, n_asleep = 0;
     for (uint32_t i = 0; i < park->n_domains; i++) {
         const struct park_domain *domain = &park->domains[i];
-        uint64_t started = filch_load_relaxed(&domain->started);
+        uint64_t taken = filch_load_relaxed(&domain->taken);
         n_searching += __builtin_popcountll(filch_load_relaxed(&domain->search));
-        n_started += __builtin_popcountll(started);
-        n_asleep += __builtin_popcountll(filch_load_relaxed(&domain->sleep) & started);
+        n_taken += __builtin_popcountll(taken);
+        n_asleep += __builtin_popcountll(filch_load_relaxed(&domain->sleep) & taken);
     }
-    int n_busy = n_started - n_asleep - n_searching;
+    int n_busy = n_taken - n_asleep - n_searching;
     return n_searching == 0 || n_searching < n_busy / 2;
 }
 
-void filchi_park_begin_search(struct park *park, uint32_t worker) {
-    filch_fetch_or_seq_cst(&domain_of(park, worker)->search, bit_of(worker));
+void filchi_park_begin_search(struct park *park, uint32_t seat) {
+    filch_fetch_or_seq_cst(&domain_of(park, seat)->search, bit_of(seat));
 }
 
-void filchi_park_end_search(struct park *park, uint32_t worker) {
-    filch_fetch_and_seq_cst(&domain_of(park, worker)->search, ~bit_of(worker)); /* HANDED */
+void filchi_park_end_search(struct park *park, uint32_t seat) {
+    filch_fetch_and_seq_cst(&domain_of(park, seat)->search, ~bit_of(seat)); /* HANDED */
 }
 
-void filchi_park_enter(struct park *park, uint32_t worker) {
-    filch_fetch_or_seq_cst(&domain_of(park, worker)->sleep, bit_of(worker)); /* ASLEEP */
-    filchi_park_end_search(park, worker);
+void filchi_park_enter(struct park *park, uint32_t seat) {
+    filch_fetch_or_seq_cst(&domain_of(park, seat)->sleep, bit_of(seat)); /* ASLEEP */
+    filchi_park_end_search(park, seat);
     filchi_barrier_heavy(); /* ASLEEP */
 }
 
-bool filchi_park_leave(struct park *park, uint32_t worker) {
-    uint64_t before = filch_fetch_and_seq_cst(&domain_of(park, worker)->sleep, ~bit_of(worker));
-    return (before & bit_of(worker)) != 0;
+bool filchi_park_leave(struct park *park, uint32_t seat) {
+    uint64_t before = filch_fetch_and_seq_cst(&domain_of(park, seat)->sleep, ~bit_of(seat));
+    return (before & bit_of(seat)) != 0;
 }
 
-void filchi_park_await_token(const struct park *park, filch_atomic_u32 *sleep_word) {
-    for (;;) {
+bool filchi_park_await_token(const struct park *park, filch_atomic_u32 *sleep_word,
+                             uint64_t deadline_ns) {
+    for (bool in_time = true;;) {
         uint32_t seen = SLEEP_WORD_EMPTY;
         if (!filch_cas_acq_rel(sleep_word, &seen, (uint32_t)SLEEP_WORD_WAITING) &&
             seen == SLEEP_WORD_TOKEN)
             break;
-        filchi_futex_wait(&sleep_word->value, SLEEP_WORD_WAITING, FILCHI_NEVER, park->is_shared);
+        if (!in_time)
+            return false;
+        in_time =
+            filchi_futex_wait(&sleep_word->value, SLEEP_WORD_WAITING, deadline_ns, park->is_shared);
     }
     (void)filch_exchange_acquire(sleep_word, (uint32_t)SLEEP_WORD_EMPTY); /* TOKEN */
+    return true;
 }
 
 /* Clears one bit of `wanted` in the domain's sleep set. Returns: the bit's number, or -1. */
@@ -76,22 +80,25 @@ static int claim_in(struct park_domain *domain, uint64_t wanted) {
             return -1;
         int at = __builtin_ctzll(candidates);
         uint64_t bit = (uint64_t)1 << at;
-        if (filch_fetch_and_seq_cst(&domain->sleep, ~bit) & bit) {
-            filch_fetch_or_seq_cst(&domain->search, bit);
+        if (filch_fetch_and_seq_cst(&domain->sleep, ~bit) & bit)
             return at;
-        }
     }
 }
 
-int filchi_park_claim_sleeper(struct park *park, bool only_started, bool *is_started) {
-    for (int want_started = 1; want_started >= (only_started ? 1 : 0); want_started--) {
+/* Read after a claim: somebody may have sat down, and fallen asleep, since the claimer chose. */
+static bool is_taken_at(const struct park_domain *domain, int at) {
+    return (filch_load_acquire(&domain->taken) >> at & 1) != 0; /* SAT */
+}
+
+int filchi_park_claim_sleeper(struct park *park, bool only_taken, bool *is_taken) {
+    for (int want_taken = 1; want_taken >= (only_taken ? 1 : 0); want_taken--) {
         for (uint32_t i = 0; i < park->n_domains; i++) {
             struct park_domain *domain = &park->domains[i];
-            uint64_t started = filch_load_acquire(&domain->started);
-            int at = claim_in(domain, want_started ? started : ~started);
+            uint64_t taken = filch_load_acquire(&domain->taken); /* SAT */
+            int at = claim_in(domain, want_taken ? taken : ~taken);
             if (at >= 0) {
-                /* Read again: it may have been started, and gone to sleep, meanwhile. */
-                *is_started = filch_load_acquire(&domain->started) >> at & 1;
+                filch_fetch_or_seq_cst(&domain->search, (uint64_t)1 << at);
+                *is_taken = is_taken_at(domain, at);
                 return (int)(i * 64) + at;
             }
         }
@@ -99,16 +106,33 @@ int filchi_park_claim_sleeper(struct park *park, bool only_started, bool *is_sta
     return -1;
 }
 
-void filchi_park_unclaim(struct park *park, uint32_t worker) {
-    filch_fetch_or_seq_cst(&domain_of(park, worker)->sleep, bit_of(worker));
-    filchi_park_end_search(park, worker);
+int filchi_park_claim_vacant(struct park *park, uint32_t preferred, bool *is_taken) {
+    struct park_domain *first = domain_of(park, preferred);
+    uint64_t vacant = ~filch_load_acquire(&first->taken);
+    int at = claim_in(first, vacant & bit_of(preferred));
+    *is_taken = at >= 0 && is_taken_at(first, at);
+    if (at >= 0)
+        return (int)preferred;
+    for (uint32_t i = 0; i < park->n_domains; i++) {
+        struct park_domain *domain = &park->domains[i];
+        at = claim_in(domain, ~filch_load_acquire(&domain->taken));
+        *is_taken = at >= 0 && is_taken_at(domain, at);
+        if (at >= 0)
+            return (int)(i * 64) + at;
+    }
+    return -1;
 }
 
-void filchi_park_set_started(struct park *park, uint32_t worker, bool is_started) {
-    if (is_started)
-        filch_fetch_or_seq_cst(&domain_of(park, worker)->started, bit_of(worker));
+void filchi_park_unclaim(struct park *park, uint32_t seat) {
+    filch_fetch_or_seq_cst(&domain_of(park, seat)->sleep, bit_of(seat));
+    filchi_park_end_search(park, seat);
+}
+
+void filchi_park_set_taken(struct park *park, uint32_t seat, bool is_taken) {
+    if (is_taken)
+        filch_fetch_or_seq_cst(&domain_of(park, seat)->taken, bit_of(seat)); /* SAT */
     else
-        filch_fetch_and_seq_cst(&domain_of(park, worker)->started, ~bit_of(worker));
+        filch_fetch_and_seq_cst(&domain_of(park, seat)->taken, ~bit_of(seat));
 }
 
 void filchi_park_give_token(const struct park *park, filch_atomic_u32 *sleep_word) {

@@ -1,24 +1,30 @@
 /* scheduler/scheduler.c: producers, rings, waking, and the end of a pool. */
 #include "scheduler/scheduler.h"
 
+#include "scheduler/substitute.h"
 #include "scheduler/worker.h"
 #include "structures/reclaim.h"
 #include <errno.h>
 #include <string.h>
 
-size_t filchi_scheduler_bytes(uint32_t n_workers) {
-    return sizeof(struct scheduler) + n_workers * sizeof(filch_atomic_pointer);
+size_t filchi_scheduler_bytes(uint32_t n_seats) {
+    return sizeof(struct scheduler) +
+           ((size_t)n_seats + SUBSTITUTES + n_seats) * sizeof(filch_atomic_pointer);
 }
 
-void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_workers,
+void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_seats,
                            uint64_t spin_ns, bool is_shared,
                            const struct scheduler_operations *operations) {
-    memset(scheduler, 0, filchi_scheduler_bytes(n_workers));
+    memset(scheduler, 0, filchi_scheduler_bytes(n_seats));
     scheduler->operations = operations;
     scheduler->arena = arena;
     scheduler->spin_ns = spin_ns;
-    scheduler->n_workers = n_workers;
-    filchi_park_init(&scheduler->park, n_workers, is_shared);
+    scheduler->n_seats = n_seats;
+    scheduler->n_slots = n_seats + SUBSTITUTES;
+    scheduler->seated = &scheduler->workers[scheduler->n_slots];
+    for (uint32_t i = 0; i < scheduler->n_slots; i++)
+        scheduler->free_slots[i / 64].value |= (uint64_t)1 << (i % 64);
+    filchi_park_init(&scheduler->park, n_seats, is_shared);
 }
 
 /* The chunk that a producer or worker lies in holds its first ring too. */
@@ -121,7 +127,7 @@ static bool is_worker_idle(const struct worker *worker) {
 }
 
 bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
-    for (uint32_t i = 0; i < scheduler->n_workers; i++)
+    for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++)
         if (!is_worker_idle(scheduler_worker(scheduler, i)))
             return true;
     const struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
@@ -134,7 +140,7 @@ bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
 /* The sum of all counts of what is out of sight. Returns: false if something is right now. */
 static bool sum_hidden(const struct scheduler *scheduler, uint32_t *sum) {
     *sum = 0;
-    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+    for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++) {
         const struct worker *worker = scheduler_worker(scheduler, i);
         uint32_t count = worker == NULL ? 0 : filch_load_seq_cst(&worker->producer.hidden);
         if (count % 2 != 0) /* HIDDEN */
@@ -159,7 +165,7 @@ bool filchi_scheduler_is_drained(const struct scheduler *scheduler) {
 
 size_t filchi_scheduler_count_work(const struct scheduler *scheduler) {
     size_t n = 0;
-    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+    for (uint32_t i = 0, n_made = scheduler_n_made(scheduler); i < n_made; i++) {
         const struct worker *worker = scheduler_worker(scheduler, i);
         if (worker != NULL)
             n += deque_count(&worker->producer.deque) + deque_count(&worker->batch);
@@ -170,52 +176,57 @@ size_t filchi_scheduler_count_work(const struct scheduler *scheduler) {
     return n;
 }
 
+static void give_token(struct scheduler *scheduler, uint32_t seat) {
+    struct worker *worker = scheduler_seated(scheduler, seat);
+    filchi_park_give_token(&scheduler->park, &worker->sleep_word);
+}
+
 /* Returns: false if none sleeps. */
-static bool wake_started(struct scheduler *scheduler) {
+static bool wake_seated(struct scheduler *scheduler) {
     for (;;) {
-        bool is_started;
-        int number = filchi_park_claim_sleeper(&scheduler->park, true, &is_started);
-        if (number < 0)
+        bool is_taken;
+        int seat = filchi_park_claim_sleeper(&scheduler->park, true, &is_taken);
+        if (seat < 0)
             return false;
-        if (is_started) {
-            struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
-            filchi_park_give_token(&scheduler->park, &worker->sleep_word);
+        if (is_taken) {
+            give_token(scheduler, (uint32_t)seat);
             return true;
         }
-        /* Its start failed between the look and the claim; there may be another one. */
-        filchi_park_unclaim(&scheduler->park, (uint32_t)number);
+        /* Its worker left it between the look and the claim, or was not started; there may be another
+         * one. */
+        filchi_park_unclaim(&scheduler->park, (uint32_t)seat);
     }
 }
 
-void filchi_scheduler_wake_started(struct scheduler *scheduler) {
-    (void)wake_started(scheduler);
+void filchi_scheduler_wake_seated(struct scheduler *scheduler) {
+    (void)wake_seated(scheduler);
 }
 
 int filchi_scheduler_wake_one(struct scheduler *scheduler) {
-    bool is_started;
-    int number = filchi_park_claim_sleeper(&scheduler->park, false, &is_started);
-    if (number < 0)
+    bool is_taken;
+    int seat = filchi_park_claim_sleeper(&scheduler->park, false, &is_taken);
+    if (seat < 0)
         return 0;
-    if (is_started) {
-        struct worker *worker = scheduler_worker(scheduler, (uint32_t)number);
-        filchi_park_give_token(&scheduler->park, &worker->sleep_word);
+    if (is_taken) {
+        give_token(scheduler, (uint32_t)seat);
         return 0;
     }
-    struct worker *worker = filchi_worker_make(scheduler, (uint32_t)number);
-    int error = worker == NULL ? ENOMEM : scheduler->operations->start(worker);
+    int error = filchi_substitute_fill(scheduler, (uint32_t)seat);
     if (error == 0)
         return 0;
-    filchi_park_unclaim(&scheduler->park, (uint32_t)number);
+    filchi_park_unclaim(&scheduler->park, (uint32_t)seat);
     /* A push in between may have left its entry to the worker that did not come: somebody who sleeps
      * takes its place; those who are awake look again before they sleep. */
-    return wake_started(scheduler) ? 0 : error;
+    return wake_seated(scheduler) ? 0 : error;
 }
 
 void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag) {
     filch_fetch_or_seq_cst(&scheduler->flags, flag);
     filchi_barrier_heavy(); /* STOPPED: pairs with the light barrier between a push and its look */
-    while (wake_started(scheduler))
+    while (wake_seated(scheduler))
         ;
+    if (flag & SCHEDULER_STOPPING)
+        filchi_substitute_wake_spares(scheduler);
 }
 
 static void drain_deque(struct deque *deque, void (*drop)(void *arg, uint64_t entry), void *arg) {
@@ -233,7 +244,7 @@ static void drain_deque(struct deque *deque, void (*drop)(void *arg, uint64_t en
 
 void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg, uint64_t entry),
                             void *arg) {
-    for (uint32_t i = 0; i < scheduler->n_workers; i++) {
+    for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++) {
         struct worker *worker = scheduler_worker(scheduler, i);
         if (worker == NULL)
             continue;
@@ -244,5 +255,5 @@ void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg,
     for (; p != NULL; p = p->next)
         drain_deque(&p->deque, drop, arg);
     /* A worker that wants to leave may have gone to sleep because of an entry that was taken here. */
-    filchi_scheduler_wake_started(scheduler);
+    filchi_scheduler_wake_seated(scheduler);
 }

@@ -9,7 +9,20 @@
  * producer too. Workers pop their own deque (newest first); from the deques of outside threads, which
  * are never popped, they take up to BATCH entries with one CAS into a second deque, refilled only
  * when empty, from which everybody takes the oldest: so the rest of a batch can be stolen before its
- * first task runs, and with one worker tasks from one outside thread start in order. */
+ * first task runs, and with one worker tasks from one outside thread start in order.
+ *
+ * A pool of n workers has n seats: who sits may start tasks. A worker that has to block gives its
+ * seat away (substitute.h), so there may be more workers than seats.
+ *
+ * Edges (those of parking in park.h, of the deques in deque.h):
+ *   PRODUCER-MADE  CAS into the list of outside producers -> load of its head
+ *   WORKER-MADE    store of the worker's pointer -> load; before it n_made, which bounds the scan
+ *   PARTED         in_use cleared by the thread that ends -> CAS by the one that adopts
+ *   HIDDEN         odd before entries go out of sight, even once they are back -> is_drained, which
+ *                  reads it before and after its look
+ *   STOPPED        flag set, heavy barrier -> push, light barrier, load of the flag
+ *   RING-RETIRED   push of an old ring -> the exchange that takes all to free them
+ *   SLOT-FREE      slot's bit set by a worker that ended -> bit claimed for the next one */
 #ifndef FILCHI_SCHEDULER_H
 #define FILCHI_SCHEDULER_H
 
@@ -31,8 +44,11 @@ struct scheduler_operations {
     void (*prefetch)(struct scheduler *scheduler, uint64_t entry);
     /* Is it worth keeping? (arg is the scheduler.) */
     bool (*is_live)(void *arg, uint64_t entry);
-    /* Starts a worker that has never run. Returns: 0 or an errno value. */
+    /* Starts a worker that does not run, on worker->seat; marks the seat as taken.
+     * Returns: 0 or an errno value. */
     int (*start)(struct worker *worker);
+    /* The calling worker now sits on worker->seat, or has none. */
+    void (*move)(struct worker *worker);
 };
 
 /* Lies at the start of a run of chunks of its own, with its first ring. */
@@ -51,7 +67,9 @@ struct worker {
     struct deque batch;
     _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
     uint32_t number;
-    bool is_searching; /* its own copy of its search bit */
+    uint32_t seat;      /* SEAT_NONE: it may not start tasks. Its own, or of who wakes it */
+    uint32_t last_seat; /* where it sat when it last blocked */
+    bool is_searching;  /* its own copy of its search bit */
     uint32_t tick;
     uint64_t random;
     struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
@@ -61,22 +79,33 @@ struct worker {
 
 enum { SCHEDULER_STOPPING = 1, SCHEDULER_BROKEN = 2, SCHEDULER_CANCELLING = 4 };
 
+#define SEAT_NONE UINT32_MAX
+
+/* A worker's slot is its number; there are SUBSTITUTES more of them than seats. */
+enum { SUBSTITUTES = 256, MAX_SLOTS = PARK_MAX_SEATS + SUBSTITUTES, SLOT_WORDS = MAX_SLOTS / 64 };
+
 struct scheduler {
     const struct scheduler_operations *operations;
     struct arena *arena;
     uint64_t spin_ns;
-    uint32_t n_workers;
+    uint32_t n_seats;
+    uint32_t n_slots;
+    filch_atomic_u32 n_made; /* slots below it may have a worker */
     filch_atomic_u32 flags;
     filch_atomic_u32 n_initialising; /* workers that run their initializer */
     filch_atomic_pointer outside;    /* struct producer, newest first */
     filch_atomic_pointer retired;    /* struct ring, to be freed after a grace period */
     struct park park;
-    filch_atomic_pointer workers[]; /* struct worker, NULL before it is first woken */
+    filch_atomic_u32 n_absent;               /* workers without a seat, in the middle of a task */
+    filch_atomic_u64 spares[SLOT_WORDS];     /* workers that wait for a seat */
+    filch_atomic_u64 free_slots[SLOT_WORDS]; /* slots whose worker does not run */
+    filch_atomic_pointer *seated;            /* struct worker, of each seat that is taken */
+    filch_atomic_pointer workers[];          /* struct worker, NULL before its slot is first used */
 };
 
-/* Lays out a scheduler over memory that the caller gives: filchi_scheduler_bytes(n_workers). */
-size_t filchi_scheduler_bytes(uint32_t n_workers);
-void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_workers,
+/* Lays out a scheduler over memory that the caller gives: filchi_scheduler_bytes(n_seats). */
+size_t filchi_scheduler_bytes(uint32_t n_seats);
+void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_seats,
                            uint64_t spin_ns, bool is_shared,
                            const struct scheduler_operations *operations);
 
@@ -101,15 +130,15 @@ bool filchi_scheduler_is_drained(const struct scheduler *scheduler);
 /* How many entries are queued; a racy snapshot. */
 size_t filchi_scheduler_count_work(const struct scheduler *scheduler);
 
-/* Wakes one worker that has been started, if any sleeps. */
-void filchi_scheduler_wake_started(struct scheduler *scheduler);
+/* Wakes one worker that sits and sleeps, if there is one. */
+void filchi_scheduler_wake_seated(struct scheduler *scheduler);
 
-/* Wakes or starts one worker, if any sleeps. Returns: 0, or an errno value if the only workers that
- * could be woken could not be started. */
+/* Wakes one seat, if any sleeps; a vacant one gets a worker. Returns: 0, or an errno value if only
+ * vacant ones could be woken and no worker could be started. */
 int filchi_scheduler_wake_one(struct scheduler *scheduler);
 
-/* Sets a flag that ends or breaks the pool and wakes every started worker: whoever pushes afterwards
- * sees the flag after its push, and workers that then see the flag and no work leave. */
+/* Sets a flag that ends or breaks the pool and wakes every worker: whoever pushes afterwards sees the
+ * flag after its push, and workers that then see the flag and no work leave. */
 void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag);
 
 static inline uint32_t scheduler_flags(const struct scheduler *scheduler) {
@@ -126,9 +155,18 @@ static inline bool producer_push(struct producer *producer, uint64_t entry) {
     return deque_push(&producer->deque, entry);
 }
 
+static inline uint32_t scheduler_n_made(const struct scheduler *scheduler) {
+    return filch_load_seq_cst(&scheduler->n_made); /* WORKER-MADE */
+}
+
 static inline struct worker *scheduler_worker(const struct scheduler *scheduler, uint32_t number) {
     /* seq_cst for the looks of HANDED and ASLEEP; on x86 it is a plain load. */
     return (struct worker *)filch_load_seq_cst(&scheduler->workers[number]); /* WORKER-MADE */
+}
+
+/* Who sits on a seat that the caller has claimed and found taken (SAT). */
+static inline struct worker *scheduler_seated(const struct scheduler *scheduler, uint32_t seat) {
+    return (struct worker *)filch_load_relaxed(&scheduler->seated[seat]);
 }
 
 #endif

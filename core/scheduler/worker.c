@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "platform/clock.h"
+#include "scheduler/substitute.h"
 #include "structures/reclaim.h"
 #include <string.h>
 
@@ -25,7 +26,7 @@ void filchi_worker_become(struct worker *worker) {
 struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number) {
     struct worker *worker = scheduler_worker(scheduler, number);
     if (worker != NULL)
-        return worker; /* made before, and could not be started then */
+        return worker; /* made before; its thread has ended, or could not be started */
     worker = filchi_arena_take(scheduler->arena, 1);
     if (worker == NULL)
         return NULL;
@@ -35,9 +36,14 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number) 
     ring_init(ring, BATCH);
     deque_init(&worker->batch, ring);
     worker->number = number;
+    worker->seat = SEAT_NONE;
     random_seed(&worker->random, number);
-    /* Only who claimed the sleeper makes it, so nobody else stores here. */
+    /* Only who claimed the slot makes it, so nobody else stores here. */
     filch_store_release(&scheduler->workers[number], (void *)worker); /* WORKER-MADE */
+    uint32_t n_made = filch_load_relaxed(&scheduler->n_made);
+    while (n_made <= number &&
+           !filch_cas_seq_cst(&scheduler->n_made, &n_made, number + 1)) /* WORKER-MADE */
+        ;
     return worker;
 }
 
@@ -45,7 +51,7 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number) 
 static bool take_from(struct worker *worker, struct producer *producer, uint64_t *entry) {
     struct scheduler *scheduler = worker->producer.scheduler;
     uint64_t entries[BATCH];
-    size_t share = scheduler->n_workers > 1 ? 2 : 1;
+    size_t share = scheduler->n_seats > 1 ? 2 : 1;
     filch_atomic_u32 *hidden = &worker->producer.hidden;
     uint32_t count = filch_load_relaxed(hidden);
     filch_store_release(hidden, count + 1); /* HIDDEN */
@@ -92,7 +98,7 @@ static bool steal_from(struct worker *victim, uint64_t *entry) {
 
 static bool steal(struct worker *worker, uint64_t *entry) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    uint32_t n = scheduler->n_workers;
+    uint32_t n = scheduler_n_made(scheduler);
     if (n == 1)
         return false;
     uint32_t start = random_below(&worker->random, n);
@@ -134,7 +140,7 @@ static bool find(struct worker *worker, uint64_t *entry) {
 
 static void begin_search(struct worker *worker) {
     worker->is_searching = true;
-    filchi_park_begin_search(&worker->producer.scheduler->park, worker->number);
+    filchi_park_begin_search(&worker->producer.scheduler->park, worker->seat);
 }
 
 /* A searcher that found something leaves the rest to another one: what was pushed while it searched
@@ -142,14 +148,14 @@ static void begin_search(struct worker *worker) {
 static void end_search(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     worker->is_searching = false;
-    filchi_park_end_search(&scheduler->park, worker->number); /* HANDED */
+    filchi_park_end_search(&scheduler->park, worker->seat); /* HANDED */
     if (!park_has_searchers(&scheduler->park) && park_has_sleepers(&scheduler->park) &&
         filchi_scheduler_has_work(scheduler))
         filchi_scheduler_wake_one(scheduler);
 }
 
 void filchi_worker_is_nearly_free(struct worker *worker) {
-    if (worker->is_searching || !deque_is_empty(&worker->batch) ||
+    if (worker->is_searching || worker->seat == SEAT_NONE || !deque_is_empty(&worker->batch) ||
         !deque_is_empty(&worker->producer.deque) ||
         park_has_searchers(&worker->producer.scheduler->park))
         return;
@@ -165,7 +171,7 @@ void filchi_worker_begin_initializer(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     uint32_t n = filch_fetch_add_seq_cst(&scheduler->n_initialising, 1u) + 1;
     worker->is_searching = false;
-    filchi_park_end_search(&scheduler->park, worker->number); /* HANDED */
+    filchi_park_end_search(&scheduler->park, worker->seat); /* HANDED */
     if (filchi_scheduler_count_work(scheduler) > n && park_has_sleepers(&scheduler->park))
         (void)filchi_scheduler_wake_one(scheduler);
 }
@@ -206,22 +212,22 @@ static bool search(struct worker *worker, uint64_t *entry) {
 static bool park(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     filchi_scheduler_free_retired(scheduler);
-    filchi_park_enter(&scheduler->park, worker->number); /* ASLEEP */
+    filchi_park_enter(&scheduler->park, worker->seat); /* ASLEEP */
     worker->is_searching = false;
     bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING; /* STOPPED */
     bool leaving = stopping && filchi_scheduler_is_drained(scheduler);
     if ((leaving || filchi_scheduler_has_work(scheduler)) &&
-        filchi_park_leave(&scheduler->park, worker->number)) {
+        filchi_park_leave(&scheduler->park, worker->seat)) {
         if (leaving) {
             /* Others may have gone back to sleep because of what was out of sight. */
-            filchi_scheduler_wake_started(scheduler);
+            filchi_scheduler_wake_seated(scheduler);
             return false;
         }
         begin_search(worker);
         return true;
     }
-    filchi_park_await_token(&scheduler->park, &worker->sleep_word); /* TOKEN */
-    worker->is_searching = true;                                    /* the waker set the bit */
+    (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER); /* TOKEN */
+    worker->is_searching = true; /* the waker set the bit */
     return true;
 }
 
@@ -233,6 +239,8 @@ void filchi_worker_loop(struct worker *worker) {
             if (worker->is_searching)
                 end_search(worker);
             scheduler->operations->run(worker, entry);
+            if (unlikely(worker->seat == SEAT_NONE) && !filchi_substitute_stand_by(worker))
+                return;
         }
     } while (park(worker));
 }

@@ -10,10 +10,12 @@ struct worker *filchi_worker_self(void);
 /* Makes the calling thread this worker, or (NULL) none. */
 void filchi_worker_become(struct worker *worker);
 
-/* The worker of this number, made if it has never been. Returns: NULL if there is no memory. */
+/* The worker of this slot, which the caller has claimed; made if it has never been.
+ * Returns: NULL if there is no memory. */
 struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number);
 
-/* Runs entries until the pool is told to stop and there is nothing left to run. */
+/* Runs entries until the pool is told to stop and there is nothing left to run, or until the worker,
+ * a substitute, is no longer needed. */
 void filchi_worker_loop(struct worker *worker);
 
 /* The worker is about to make an outcome known, and has nothing else to do: it counts as searching

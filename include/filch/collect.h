@@ -21,7 +21,7 @@ typedef enum filch_return_when {
  * order within both parts, and stores their number; with `n_done` NULL nothing is moved.
  * Blocks: until `when` holds or `timeout` seconds have passed. An empty set returns at once.
  * @return FILCH_OK; FILCH_TIMEOUT with the split so far; FILCH_INVALID (NULL, unknown `when`, NaN);
- * FILCH_NO_MEMORY; FILCH_UNSUPPORTED (inside a task: a wait with a limit or for the first of many).
+ * FILCH_NO_MEMORY; inside a task FILCH_INVALID_STATE (only the task itself could complete them).
  * Python: concurrent.futures.wait(). */
 FILCH_API filch_status filch_wait(filch_future **futures, size_t n, filch_return_when when,
                                   double timeout, size_t *n_done);
@@ -39,7 +39,8 @@ FILCH_API filch_completed *filch_as_completed(filch_future *const *futures, size
 /** The next completed future, the ones already done first. The time limit is that of this call.
  * Threads: one thread at a time per iteration.
  * @return FILCH_OK; FILCH_END after the last; FILCH_TIMEOUT, after which one may go on;
- * FILCH_INVALID; FILCH_UNSUPPORTED (inside a task, if it would have to wait). */
+ * FILCH_INVALID, FILCH_NO_MEMORY (inside a task: FILCH_MAX_SUBSTITUTES are blocked already),
+ * FILCH_INVALID_STATE (inside a task: only the task itself is left). */
 FILCH_API filch_status filch_completed_next(filch_completed *completed, filch_future **future,
                                             double timeout);
 

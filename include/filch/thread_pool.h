@@ -23,7 +23,14 @@ typedef struct filch_thread_pool_options {
     size_t stack_size;            /**< bytes of a worker's stack; 0: the system's default */
 } filch_thread_pool_options;
 
-/** filch_thread_pool(.max_workers = 4, ...): opens a thread pool. Threads start on demand.
+/** A task that has to block (a wait with a time limit, for the first of several, for a future of
+ * another executor) makes room for another worker: at most so many workers are blocked at a time;
+ * beyond that such a wait is refused with FILCH_NO_MEMORY. Workers are numbered from 0 to max_workers
+ * + FILCH_MAX_SUBSTITUTES - 1. */
+enum { FILCH_MAX_SUBSTITUTES = 256 };
+
+/** filch_thread_pool(.max_workers = 4, ...): opens a thread pool. Threads start on demand; at most
+ * max_workers start tasks.
  * Owns: the caller; one filch_close.
  * @return the executor, or NULL: FILCH_INVALID (the message names the option), FILCH_NO_MEMORY,
  * FILCH_SYSTEM.

@@ -1,9 +1,8 @@
 /* E6 of the conformance list: waiting inside a task. An untimed wait for tasks of the own pool
- * works at any depth with one worker; what would need a substitute worker is refused, and nothing
- * hangs. */
+ * works at any depth with one worker. Waits that block their worker: test_substitutes.c. */
 #include "pools.h"
 
-enum { DEPTH = UNDER_TSAN ? 2000 : 10000, FRAME_BYTES = 4096 };
+enum { DEPTH = 10000, FRAME_BYTES = 4096 };
 
 static long descend(long depth);
 FILCH_TASK(long, descend, long);
@@ -270,111 +269,6 @@ CONTRACT(nested_wait, with_a_mutex_held) {
         pthread_mutex_destroy(&it->lock);
         pool_close(pool, ex, it);
     }
-}
-
-/* Waits that would block and need a substitute are refused, never a hang; the same calls are
- * allowed where nothing has to be waited for. */
-enum { TIMED_RESULT, TIMED_JOIN, TIMED_EXCEPTION, TIMED_WAIT, FIRST_OF, AS_COMPLETED, BLOCKING };
-
-static filch_status wait_somehow(filch_future **futures, size_t n, int way, double seconds) {
-    long value = 0;
-    const filch_error *error = NULL;
-    size_t n_done = 0;
-    filch_future *given = NULL;
-    filch_completed *completed;
-    filch_status status;
-    switch (way) {
-    case TIMED_RESULT:
-        return filch_result_timeout(futures[0], &value, seconds);
-    case TIMED_JOIN:
-        return filch_join_timeout(futures[0], seconds);
-    case TIMED_EXCEPTION:
-        return filch_exception_timeout(futures[0], seconds, &error);
-    case TIMED_WAIT:
-        return filch_wait(futures, n, FILCH_ALL_COMPLETED, seconds, &n_done);
-    case FIRST_OF:
-        return filch_wait(futures, n, FILCH_FIRST_COMPLETED, FILCH_FOREVER, &n_done);
-    default:
-        completed = filch_as_completed(futures, n);
-        if (completed == NULL)
-            return filch_error_status();
-        status = filch_completed_next(completed, &given, seconds);
-        filch_completed_close(completed);
-        return status;
-    }
-}
-
-static long refuse_blocking(int way) {
-    filch_executor *ex = filch_this_executor();
-    filch_future *futures[2] = {filch_submit(ex, twice, 1), filch_submit(ex, twice, 2)};
-    filch_status blocking = wait_somehow(futures, 2, way, 10);
-    filch_status polling = way == FIRST_OF ? FILCH_TIMEOUT : wait_somehow(futures, 2, way, 0);
-    long value = 0;
-    filch_join(futures[0]);
-    filch_result(futures[1], &value);
-    filch_status done = wait_somehow(futures, 2, way, 10);
-    filch_release(futures[0]);
-    filch_release(futures[1]);
-    if (blocking != FILCH_UNSUPPORTED)
-        return filch_raise(blocking, "blocking: %s", filch_status_name(blocking));
-    if (polling != FILCH_TIMEOUT)
-        return filch_raise(polling, "polling: %s", filch_status_name(polling));
-    if (done != FILCH_OK)
-        return filch_raise(done, "done: %s", filch_status_name(done));
-    return value;
-}
-FILCH_TASK(long, refuse_blocking, int);
-
-CONTRACT(nested_wait, what_would_block_is_refused) {
-    filch_executor *ex = pool->open(1);
-    for (int way = 0; way < BLOCKING; way++) {
-        filch_future *future = filch_submit(ex, refuse_blocking, way);
-        long value = 0;
-        filch_status status = filch_result(future, &value);
-        CHECK_MSG(status == FILCH_OK, "way %d: %s", way, filch_error_message());
-        CHECK_EQ(value, 4);
-        filch_release(future);
-    }
-    filch_close(ex);
-}
-
-/* A future of another pool. */
-struct foreign {
-    filch_future *pending, *done;
-    struct hold held;
-};
-
-static long wait_for_foreign(struct foreign *it) {
-    long value = 0;
-    filch_status done = filch_result(it->done, &value);
-    if (done != FILCH_OK || value != 8)
-        return filch_raise(1, "done: %s", filch_status_name(done));
-    filch_status pending = filch_result(it->pending, &value);
-    if (pending != FILCH_UNSUPPORTED)
-        return filch_raise(2, "pending: %s", filch_status_name(pending));
-    filch_status polled = filch_result_timeout(it->pending, &value, 0);
-    if (polled != FILCH_TIMEOUT)
-        return filch_raise(3, "polled: %s", filch_status_name(polled));
-    return value;
-}
-FILCH_TASK(long, wait_for_foreign, struct foreign *);
-
-CONTRACT(nested_wait, for_another_pool) {
-    if (!pool->in_process)
-        return;
-    filch_executor *here = pool->open(1), *there = pool->open(1);
-    struct foreign *it = pool->alloc(here, sizeof *it);
-    it->done = filch_submit(there, twice, 4);
-    CHECK_EQ(filch_join(it->done), FILCH_OK);
-    filch_future *holding = pool_hold(there, &it->held);
-    it->pending = filch_submit(there, twice, 5);
-    check_long(filch_submit(here, wait_for_foreign, it), 8);
-    gate_open(&it->held.go);
-    check_held(holding);
-    check_long(it->pending, 10);
-    check_long(it->done, 8);
-    filch_close(there);
-    pool_close(pool, here, it);
 }
 
 /* A task fails, and the one that waited for it on its stack goes on. */

@@ -19,7 +19,7 @@ static struct {
     bool has_no_memory;
     void (*in_take_node)(void); /* what happens while a subscriber is being made */
     filch_status refusal;       /* of waits */
-    atomic_int n_nodes, n_calls, n_disposed, n_waits, n_delivering;
+    atomic_int n_nodes, n_calls, n_disposed, n_waits, n_blocked, n_delivering;
 } it = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const filch_task_type test_type = {.name = "test_task", .result_kind = FILCH_KIND_VOID};
@@ -51,6 +51,20 @@ TEST_HELPER filch_status host_before_wait(struct future_host *host, filch_future
     return it.refusal;
 }
 
+TEST_HELPER filch_status host_begin_block(struct future_host *host, filch_future *future,
+                                          bool is_timed) {
+    (void)host;
+    (void)future;
+    (void)is_timed;
+    atomic_fetch_add(&it.n_blocked, 1);
+    return FILCH_OK;
+}
+
+TEST_HELPER void host_end_block(struct future_host *host) {
+    (void)host;
+    atomic_fetch_sub(&it.n_blocked, 1);
+}
+
 TEST_HELPER void host_before_report(struct future_host *host) {
     (void)host;
 }
@@ -75,6 +89,8 @@ TEST_HELPER void host_open(void) {
     it.host = (struct future_host){.take_node = host_take_node,
                                    .call = host_call,
                                    .before_wait = host_before_wait,
+                                   .begin_block = host_begin_block,
+                                   .end_block = host_end_block,
                                    .before_report = host_before_report,
                                    .dispose = host_dispose,
                                    .enter_delivery = host_enter,
@@ -91,6 +107,7 @@ TEST_HELPER void host_open(void) {
     atomic_store(&it.n_calls, 0);
     atomic_store(&it.n_disposed, 0);
     atomic_store(&it.n_waits, 0);
+    atomic_store(&it.n_blocked, 0);
 }
 
 /* Every block and every node has come back. */

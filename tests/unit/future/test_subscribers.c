@@ -74,12 +74,12 @@ TEST(subscribers, consumers_get_nodes_in_order) {
     static const int order[FUTURES] = {3, 0, 5, 4, 1, 2};
     for (int i = 0; i < FUTURES; i++)
         host_run(futures[order[i]], FUTURE_FINISHED);
-    CHECK(filchi_consumer_sleep(consumer, 0)); /* it need not */
+    CHECK_EQ(filchi_consumer_await(consumer, &it.host, 0), FILCH_OK); /* it need not */
     struct completion_node *link = consumer_take_all(consumer);
     for (int i = 0; i < FUTURES; i++, link = next_of(link))
         CHECK_PTR_EQ(link, &nodes[order[i]]->link);
     CHECK_NULL(link);
-    CHECK(!filchi_consumer_sleep(consumer, 1));
+    CHECK_EQ(filchi_consumer_await(consumer, &it.host, 1), FILCH_TIMEOUT);
     for (int i = 0; i < FUTURES; i++)
         filch_release(futures[i]);
     filchi_consumer_close(consumer);
@@ -134,7 +134,7 @@ TEST(subscribers, giving_up_leaves_no_growth) {
             CHECK_EQ(filchi_subscribers_add(future, consumer, consumer->generation, &nodes[j]),
                      FILCH_OK);
         CHECK(nodes[0] != nodes[1]);
-        CHECK(!filchi_consumer_sleep(consumer, 1));
+        CHECK_EQ(filchi_consumer_await(consumer, &it.host, 1), FILCH_TIMEOUT);
         for (int j = 0; j < 2; j++)
             filchi_subscribers_abandon(nodes[j]);
         filchi_consumer_close(consumer);
@@ -295,7 +295,7 @@ static void watch(filch_future *future) {
         CHECK_EQ(filchi_subscribers_add(future, consumer, consumer->generation, &node), FILCH_OK);
         if (node == NULL)
             break;
-        if (turn % 4 == 3 && filchi_consumer_sleep(consumer, FILCHI_NEVER)) {
+        if (turn % 4 == 3 && filchi_consumer_await(consumer, &it.host, FILCHI_NEVER) == FILCH_OK) {
             struct completion_node *link = consumer_take_all(consumer);
             for (; link != NULL; link = next_of(link)) /* of an earlier turn, perhaps */
                 CHECK_PTR_EQ(container_of(link, struct subscriber, link)->future, future);

@@ -1,5 +1,6 @@
 /* The sets of sleepers and searchers, up to the largest pool; the sleep word; several wakers. */
 #include "contract/gate.h"
+#include "platform/clock.h"
 #include "scheduler/park.h"
 #include <stdlib.h>
 
@@ -13,32 +14,32 @@ static struct park *new_park(uint32_t n_workers) {
 TEST(park, started_sleepers_first) {
     filchi_barrier_init();
     struct park *park = new_park(130);
-    bool is_started;
-    CHECK_EQ(filchi_park_claim_sleeper(park, true, &is_started), -1);
-    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), 0);
-    CHECK(!is_started);
+    bool is_taken;
+    CHECK_EQ(filchi_park_claim_sleeper(park, true, &is_taken), -1);
+    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), 0);
+    CHECK(!is_taken);
     CHECK(park_has_searchers(park)); /* who was woken searches */
-    filchi_park_set_started(park, 0, true);
-    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), 1);
-    CHECK(!is_started);
-    filchi_park_set_started(park, 1, true);
+    filchi_park_set_taken(park, 0, true);
+    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), 1);
+    CHECK(!is_taken);
+    filchi_park_set_taken(park, 1, true);
     filchi_park_enter(park, 1);
-    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), 1);
-    CHECK(is_started);
+    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), 1);
+    CHECK(is_taken);
     free(park);
 }
 
 TEST(park, every_worker_once) {
     filchi_barrier_init();
-    static const uint32_t sizes[] = {1, 2, 63, 64, 65, 128, 1000, PARK_MAX_WORKERS};
+    static const uint32_t sizes[] = {1, 2, 63, 64, 65, 128, 1000, PARK_MAX_SEATS};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         struct park *park = new_park(sizes[s]);
-        bool is_started;
+        bool is_taken;
         for (uint32_t i = 0; i < sizes[s]; i++) {
-            CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), i);
-            filchi_park_set_started(park, i, true);
+            CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), i);
+            filchi_park_set_taken(park, i, true);
         }
-        CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), -1);
+        CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), -1);
         CHECK(!park_has_sleepers(park));
         for (uint32_t i = 0; i < sizes[s]; i++)
             filchi_park_end_search(park, i);
@@ -55,8 +56,8 @@ TEST(park, every_worker_once) {
 TEST(park, failed_start_is_undone) {
     filchi_barrier_init();
     struct park *park = new_park(1);
-    bool is_started;
-    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), 0);
+    bool is_taken;
+    CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), 0);
     filchi_park_unclaim(park, 0);
     CHECK(!park_has_searchers(park));
     CHECK(park_must_wake(park));
@@ -68,7 +69,7 @@ TEST(park, token) {
     filch_atomic_u32 sleep_word = {SLEEP_WORD_EMPTY};
     for (int i = 0; i < 3; i++) { /* a token given before is not lost, and taken once */
         filchi_park_give_token(park, &sleep_word);
-        filchi_park_await_token(park, &sleep_word);
+        CHECK(filchi_park_await_token(park, &sleep_word, FILCHI_NEVER));
         CHECK_EQ(filch_load_relaxed(&sleep_word), SLEEP_WORD_EMPTY);
     }
     free(park);
@@ -78,10 +79,10 @@ TEST(park, few_search_at_once) {
     filchi_barrier_init();
     struct park *park = new_park(8);
     CHECK(filchi_park_may_search(park)); /* one may always */
-    bool is_started;
+    bool is_taken;
     for (uint32_t i = 0; i < 8; i++) { /* all awake, and busy */
-        CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_started), i);
-        filchi_park_set_started(park, i, true);
+        CHECK_EQ(filchi_park_claim_sleeper(park, false, &is_taken), i);
+        filchi_park_set_taken(park, i, true);
         filchi_park_end_search(park, i);
     }
     uint32_t n = 0;
@@ -105,17 +106,17 @@ static void *sleep_again(void *arg) {
         filchi_park_enter(shared, me);
         if (atomic_load(&is_over) && filchi_park_leave(shared, me))
             return NULL;
-        filchi_park_await_token(shared, &words[me]);
+        CHECK(filchi_park_await_token(shared, &words[me], FILCHI_NEVER));
         atomic_fetch_add(&n_woken, 1);
     }
 }
 
 static bool wake_one(void) {
-    bool is_started;
-    int number = filchi_park_claim_sleeper(shared, true, &is_started);
+    bool is_taken;
+    int number = filchi_park_claim_sleeper(shared, true, &is_taken);
     if (number < 0)
         return false;
-    CHECK(is_started);
+    CHECK(is_taken);
     atomic_fetch_add(&n_given, 1);
     filchi_park_give_token(shared, &words[number]);
     return true;
@@ -139,9 +140,9 @@ TEST(park, mpmc) { /* each claim of a sleeper wakes that one, once */
     atomic_store(&n_given, 0);
     atomic_store(&is_over, 0);
     for (uint32_t i = 0; i < SLEEPERS; i++) { /* all are awake */
-        bool is_started;
-        CHECK_EQ(filchi_park_claim_sleeper(shared, false, &is_started), i);
-        filchi_park_set_started(shared, i, true);
+        bool is_taken;
+        CHECK_EQ(filchi_park_claim_sleeper(shared, false, &is_taken), i);
+        filchi_park_set_taken(shared, i, true);
         filch_store_relaxed(&words[i], (uint32_t)SLEEP_WORD_EMPTY);
     }
     pthread_t sleepers[SLEEPERS], wakers[2];
