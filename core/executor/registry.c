@@ -102,15 +102,15 @@ struct producer *filchi_pool_producer(struct pool *pool) {
     return producer;
 }
 
-/* The open executor of this process that comes next behind `serial`, pinned: nobody frees it before it
- * is unpinned. NULL if there is none. */
+/* The open executor of this process that comes next behind `serial` and has workers, pinned: nobody
+ * frees it before it is unpinned. NULL if there is none. */
 static filch_executor *pin_next(uint64_t serial) {
     filch_executor *next = NULL;
     pthread_mutex_lock(&registry.lock);
     for (filch_executor *executor = registry.first; executor != NULL;
          executor = executor->next_open)
         if (executor->fork_generation == filchi_process_generation() &&
-            executor->pool->serial > serial &&
+            executor->pool->scheduler->n_seats > 0 && executor->pool->serial > serial &&
             (next == NULL || executor->pool->serial < next->pool->serial))
             next = executor;
     if (next != NULL)

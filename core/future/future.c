@@ -150,6 +150,12 @@ filch_future *filch_retain(filch_future *future) {
     return future;
 }
 
+/* Without a handle nobody can complete a promise any more, unless somebody is just doing it. */
+static bool is_forsaken(uint64_t state) {
+    return (state & FUTURE_PROMISE) && !state_is_done(state) &&
+           state_owner(state) != FUTURE_OWNER_SETTING;
+}
+
 void filch_release(filch_future *future) {
     if (future == NULL)
         return;
@@ -158,7 +164,7 @@ void filch_release(filch_future *future) {
         filch_fetch_sub_acq_rel(&future->handles, 1u) != 1) /* HANDLE */
         return;
     uint64_t state = future_state(future);
-    while ((state & FUTURE_DELIVERED) == 0)
+    while ((state & FUTURE_DELIVERED) == 0 && !is_forsaken(state))
         if (filch_cas_acq_rel(&future->state, &state, state | FUTURE_RELEASED)) /* GONE */
             return;
     destroy(future);

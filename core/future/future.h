@@ -12,6 +12,7 @@
  *     bit  7      SUBSCRIBED        the chain of subscribers may be non-empty
  *     bit  8      BROKEN            (with FAILED) lost because the pool broke
  *     bit  9      DEFERRED          outcome known, delivery queued for another worker
+ *     bit  10     PROMISE           who has a handle completes it, and nobody else
  *     bits 16-31  owner: the worker that runs it
  *     bits 32-63  generation
  *
@@ -52,6 +53,7 @@ enum future_phase {
 #define FUTURE_SUBSCRIBED (UINT64_C(1) << 7)
 #define FUTURE_BROKEN (UINT64_C(1) << 8)
 #define FUTURE_DEFERRED (UINT64_C(1) << 9)
+#define FUTURE_PROMISE (UINT64_C(1) << 10)
 #define FUTURE_OWNER_SHIFT 16
 #define FUTURE_OWNER (UINT64_C(0xffff) << FUTURE_OWNER_SHIFT)
 #define FUTURE_GENERATION_SHIFT 32
@@ -138,6 +140,9 @@ static inline uint32_t future_publish(filch_future *future) {
     filch_store_release(&future->state, state); /* PUBLISHED */
     return state_generation(state);
 }
+
+/* Who runs a future that the program completes: the program, or the call that sets its outcome. */
+enum { FUTURE_OWNER_PROGRAM = 0xfffe, FUTURE_OWNER_SETTING = 0xffff };
 
 /* INIT -> FREE: it was never published. */
 void filchi_future_abort(filch_future *future);

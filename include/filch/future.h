@@ -39,7 +39,8 @@ typedef struct filch_error {
  * Owns: a string or bytes result belongs to the future.
  * @return FILCH_OK; FILCH_FAILED (counts as having looked at the error), FILCH_CANCELLED,
  * FILCH_BROKEN; FILCH_INVALID (NULL, wrong size or kind: nothing is written); FILCH_INVALID_STATE
- * (a task that waits for itself); FILCH_UNSUPPORTED (inside a task, a wait that may not run inline). */
+ * (a task that waits for itself); inside a task also FILCH_NO_MEMORY (the wait would block one worker
+ * more than FILCH_MAX_SUBSTITUTES) and FILCH_SYSTEM (no other worker could be started). */
 #define filch_result(future, out)                                                                  \
     filch_result_into((future), (out), sizeof *(out), FILCH_KIND_AT(out), FILCH_FOREVER)
 
@@ -65,7 +66,7 @@ FILCH_API const filch_error *filch_exception(filch_future *future);
 
 /** filch_exception with a time limit; `*error` is NULL unless the task failed.
  * @return FILCH_OK (the task succeeded); FILCH_FAILED, FILCH_CANCELLED or FILCH_BROKEN with
- * `*error` set; FILCH_TIMEOUT; FILCH_INVALID; FILCH_UNSUPPORTED, FILCH_INVALID_STATE as above. */
+ * `*error` set; FILCH_TIMEOUT; the others as filch_result. */
 FILCH_API filch_status filch_exception_timeout(filch_future *future, double seconds,
                                                const filch_error **error);
 
@@ -102,6 +103,29 @@ FILCH_API filch_future *filch_retain(filch_future *future);
 /** Gives one handle back; NULL is allowed. An unfinished task still runs. An error that nobody looked
  * at is reported when the last handle goes. */
 FILCH_API void filch_release(filch_future *future);
+
+/** A future that the program completes itself: for executors of one's own, and to make a task wait for
+ * something that is not a task. It is pending; `result_size` is the size of its result, 0 for none.
+ * Owns: the caller, one handle. Whoever is to complete it needs one too: when the last handle goes
+ * first, nobody can, and it is gone.
+ * @return the future, or NULL: FILCH_NO_MEMORY. Python: concurrent.futures.Future(). */
+FILCH_API filch_future *filch_future_new(size_t result_size);
+
+/** Before work on a future of filch_future_new begins: it is running from now on and cannot be
+ * cancelled. Python: Future.set_running_or_notify_cancel().
+ * @return FILCH_OK: do it; FILCH_CANCELLED: do not; FILCH_INVALID_STATE: it runs or has ended already;
+ * FILCH_INVALID (NULL, or the future of a task). */
+FILCH_API filch_status filch_set_running_or_notify_cancel(filch_future *future);
+
+/** Completes a future of filch_future_new, pending or running, with a copy of `value`; `size` must be
+ * its result_size. Runs its callbacks in this thread. Python: Future.set_result().
+ * @return FILCH_OK; FILCH_INVALID_STATE (it has an outcome, which stays; the message names the state);
+ * FILCH_INVALID (NULL, a wrong size, or the future of a task). */
+FILCH_API filch_status filch_set_result(filch_future *future, const void *value, size_t size);
+
+/** The same with a failure; the message is copied. Python: Future.set_exception().
+ * @return as filch_set_result. */
+FILCH_API filch_status filch_set_exception(filch_future *future, int code, const char *message);
 
 #ifdef __cplusplus
 }

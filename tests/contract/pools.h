@@ -124,8 +124,8 @@ TEST_HELPER void contract_end(void) {
     }                                                                                              \
     static void contract_##suite##_##name(const struct pool_kind *pool)
 
-/* A thread pool with options that pool->open does not know. */
-#define THREAD_POOL_TEST(suite, name)                                                              \
+/* Runs once, whatever pools there are. */
+#define CONTRACT_ALONE(suite, name)                                                                \
     static void contract_##suite##_##name(void);                                                   \
     TEST(suite, name) {                                                                            \
         contract_begin(&pool_kinds[0]);                                                            \
@@ -133,6 +133,9 @@ TEST_HELPER void contract_end(void) {
         contract_end();                                                                            \
     }                                                                                              \
     static void contract_##suite##_##name(void)
+
+/* A thread pool with options that pool->open does not know. */
+#define THREAD_POOL_TEST(suite, name) CONTRACT_ALONE(suite, name)
 
 /* Waits for all tasks, gives the memory back, and closes. */
 TEST_HELPER void pool_close(const struct pool_kind *pool, filch_executor *executor, void *memory) {
