@@ -5,9 +5,11 @@
 #include "executor/execute.h"
 #include "executor/options.h"
 #include "executor/pool.h"
+#include "platform/affinity.h"
+#include "platform/binding.h"
+#include "platform/launcher.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
-#include "platform/topology.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +67,9 @@ static void serve(struct thread_pool *self, struct worker *worker) {
  * substitute while others are idle. */
 static void bind(const struct thread_pool *self, const struct worker *worker) {
     if (self->placements != NULL && worker->seat != SEAT_NONE)
-        (void)filchi_topology_bind_self(&self->placements[worker->seat]);
+        (void)filchi_binding_set(&self->placements[worker->seat]);
     else
-        (void)filchi_topology_unbind_self();
+        (void)filchi_binding_undo();
 }
 
 static void move_worker(filch_executor *executor, struct worker *worker) {
@@ -153,7 +155,7 @@ static filch_status check_options(const char *function, const filch_thread_pool_
 
 /* Searching pays only where every worker, and the one who waits, can have a core. */
 static uint64_t choose_spin_ns(double spin, uint32_t n_workers) {
-    uint32_t n_cpus = (uint32_t)filchi_topology_usable_cpus();
+    uint32_t n_cpus = (uint32_t)filchi_affinity_count_usable();
     if (spin < 0 || n_cpus == 1 || n_workers > n_cpus)
         return 0;
     return (uint64_t)((spin > 0 ? spin : DEFAULT_SPIN_S) * 1e9);
@@ -163,8 +165,10 @@ static uint64_t choose_spin_ns(double spin, uint32_t n_workers) {
  * with whatever else runs there, which the kernel balances and a binding would not; two pools bound
  * to the same half would each get half. And not where a launcher gave the mask to several ranks. */
 static bool is_binding_harmless(uint32_t n_workers) {
-    uint32_t n_cpus = (uint32_t)filchi_topology_usable_cpus();
-    return n_workers == n_cpus && n_cpus > 1 && filchi_topology_local_ranks() == 1;
+    uint32_t n_cpus = (uint32_t)filchi_affinity_count_usable();
+    struct launcher launcher;
+    filchi_launcher_read(&launcher);
+    return n_workers == n_cpus && n_cpus > 1 && launcher.n_ranks == 1;
 }
 
 static struct filchi_placement *choose_placements(filch_bind bind, uint32_t n_workers) {
@@ -186,7 +190,7 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
         return NULL;
     uint32_t n_workers = (uint32_t)options.max_workers;
     if (n_workers == 0)
-        n_workers = (uint32_t)filchi_topology_usable_cpus();
+        n_workers = (uint32_t)filchi_affinity_count_usable();
     if (n_workers > PARK_MAX_SEATS)
         n_workers = PARK_MAX_SEATS;
     size_t n_threads = (size_t)n_workers + SUBSTITUTES;

@@ -1,4 +1,4 @@
-/* platform/topology.c: hwloc for the structure of the machine, sched_setaffinity for binding.
+/* platform/topology.c: hwloc for the structure of the machine.
  *
  * One mutex guards all state and every call of hwloc, whose own locks a fork could otherwise copy
  * while they are held: the fork handlers below hold the mutex across a fork. They are registered
@@ -10,80 +10,16 @@
  * cpuset can grow while the program runs; each plan intersects with the mask of the moment. */
 #include "platform/topology.h"
 
-#include <errno.h>
+#include "platform/affinity.h"
+#include "platform/clock.h"
 #include <hwloc.h>
-#include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static enum { NOT_TRIED, LOADED, UNAVAILABLE } state;
 static hwloc_topology_t topology;
-
-/* The mask that a bound thread had to begin with, as a thread-specific value: freed at its end. */
-static pthread_key_t mask_key;
-static bool has_mask_key;
-
-/* An affinity mask for any number of CPUs. */
-struct mask {
-    size_t bytes;
-    cpu_set_t *set;
-};
-
-static void free_mask(void *mask) {
-    if (mask != NULL)
-        CPU_FREE(((struct mask *)mask)->set);
-    free(mask);
-}
-
-static struct mask *new_mask(int n_cpus) {
-    struct mask *mask = calloc(1, sizeof *mask);
-    if (mask == NULL)
-        return NULL;
-    mask->bytes = CPU_ALLOC_SIZE(n_cpus);
-    mask->set = CPU_ALLOC(n_cpus);
-    if (mask->set != NULL)
-        return mask;
-    free(mask);
-    return NULL;
-}
-
-/* The kernel says EINVAL as long as the set is smaller than its own. */
-static struct mask *read_mask(pid_t thread) {
-    const int most_cpus = 1 << 20;
-    for (int n_cpus = CPU_SETSIZE; n_cpus <= most_cpus; n_cpus *= 2) {
-        struct mask *mask = new_mask(n_cpus);
-        if (mask == NULL)
-            return NULL;
-        if (sched_getaffinity(thread, mask->bytes, mask->set) == 0)
-            return mask;
-        bool is_too_small = errno == EINVAL;
-        free_mask(mask);
-        if (!is_too_small)
-            return NULL;
-    }
-    return NULL;
-}
-
-/* The main thread's mask; the calling thread may be bound, or have inherited a binding. */
-static struct mask *read_process_mask(void) {
-    struct mask *mask = read_mask(getpid());
-    return mask != NULL ? mask : read_mask(0);
-}
-
-static bool set_mask(const struct mask *mask) {
-    return sched_setaffinity(0, mask->bytes, mask->set) == 0;
-}
-
-int filchi_topology_usable_cpus(void) {
-    struct mask *mask = read_process_mask();
-    long n = mask != NULL ? CPU_COUNT_S(mask->bytes, mask->set) : sysconf(_SC_NPROCESSORS_ONLN);
-    free_mask(mask);
-    return n > 0 ? (int)n : 1;
-}
+static uint64_t load_ns;
 
 /* Keeps what placements speak of; machine, NUMA nodes and PUs cannot be filtered. The groups that
  * structure the machine are needed too: without any, all NUMA nodes belong to all CPUs. */
@@ -108,6 +44,7 @@ static bool load(hwloc_topology_t loading) {
 /* With the mutex, like every use of the topology. A failure is final: trying again is expensive. */
 static bool is_loaded(void) {
     if (state == NOT_TRIED) {
+        uint64_t start_ns = filchi_clock_ns();
         state = UNAVAILABLE;
         if (hwloc_topology_init(&topology) != 0)
             return false;
@@ -115,6 +52,7 @@ static bool is_loaded(void) {
             state = LOADED;
         else
             hwloc_topology_destroy(topology);
+        load_ns = filchi_clock_ns() - start_ns;
     }
     return state == LOADED;
 }
@@ -124,13 +62,13 @@ static hwloc_bitmap_t find_usable(void) {
     hwloc_bitmap_t usable = hwloc_bitmap_dup(hwloc_topology_get_topology_cpuset(topology));
     if (usable == NULL || !hwloc_topology_is_thissystem(topology))
         return usable;
-    struct mask *mask = read_process_mask();
-    size_t n_cpus = mask == NULL ? 0 : mask->bytes * CHAR_BIT;
+    struct affinity *mask = filchi_affinity_of_process();
+    size_t n_cpus = mask == NULL ? 0 : affinity_limit(mask);
     bool ok = mask != NULL && hwloc_bitmap_clr_range(usable, (unsigned)n_cpus, -1) == 0;
     for (size_t cpu = 0; ok && cpu < n_cpus; cpu++)
-        if (!CPU_ISSET_S(cpu, mask->bytes, mask->set))
+        if (!affinity_has(mask, cpu))
             ok = hwloc_bitmap_clr(usable, (unsigned)cpu) == 0;
-    free_mask(mask);
+    filchi_affinity_free(mask);
     if (ok)
         return usable;
     hwloc_bitmap_free(usable);
@@ -210,7 +148,18 @@ static void place(const struct candidate *list, int n_candidates, int n,
         out[placed] = out[placed - n_candidates];
 }
 
-static bool plan(int n, enum filchi_bind_kind kind, struct filchi_placement *out) {
+/* The first CPU of a rank's part. With more ranks than CPUs neighbours share one. */
+static int part_begin(int n_cpus, int rank, int n_ranks) {
+    return (int)((int64_t)n_cpus * rank / n_ranks);
+}
+
+int filchi_topology_part(int n_cpus, int rank, int n_ranks) {
+    int n = part_begin(n_cpus, rank + 1, n_ranks) - part_begin(n_cpus, rank, n_ranks);
+    return n > 0 ? n : 1;
+}
+
+static bool plan(int n, enum filchi_bind_kind kind, int rank, int n_ranks,
+                 struct filchi_placement *out) {
     hwloc_bitmap_t usable = find_usable();
     if (usable == NULL)
         return false;
@@ -220,88 +169,42 @@ static bool plan(int n, enum filchi_bind_kind kind, struct filchi_placement *out
     if (list != NULL)
         n_candidates = list_candidates(usable, kind, list);
     if (n_candidates > 0)
-        place(list, n_candidates, n, out);
+        place(list + part_begin(n_candidates, rank, n_ranks),
+              filchi_topology_part(n_candidates, rank, n_ranks), n, out);
     free(list);
     hwloc_bitmap_free(usable);
     return n_candidates > 0;
 }
 
-bool filchi_topology_plan(int n, enum filchi_bind_kind kind, struct filchi_placement *out) {
+bool filchi_topology_plan_part(int n, enum filchi_bind_kind kind, int rank, int n_ranks,
+                               struct filchi_placement *out) {
     pthread_mutex_lock(&mutex);
-    bool ok = is_loaded() && plan(n, kind, out);
+    bool ok = is_loaded() && plan(n, kind, rank, n_ranks, out);
     pthread_mutex_unlock(&mutex);
     return ok;
 }
 
-/* Leaves in the mask what belongs to the placement.
- * Returns: is there anything? */
-static bool narrow(struct mask *mask, const struct filchi_placement *placement) {
+bool filchi_topology_plan(int n, enum filchi_bind_kind kind, struct filchi_placement *out) {
+    return filchi_topology_plan_part(n, kind, 0, 1, out);
+}
+
+static bool narrow(const struct filchi_placement *placement, struct affinity *affinity) {
     bool to_node = placement->kind == FILCHI_BIND_NUMA;
     hwloc_obj_t node = to_node ? find_node(placement->node) : NULL;
     if (to_node && node == NULL)
         return false;
-    for (size_t cpu = 0; cpu < mask->bytes * CHAR_BIT; cpu++) {
+    for (size_t cpu = 0; cpu < affinity_limit(affinity); cpu++) {
         bool belongs = to_node ? hwloc_bitmap_isset(node->cpuset, (unsigned)cpu)
                                : cpu == (size_t)placement->cpu;
         if (!belongs)
-            CPU_CLR_S(cpu, mask->bytes, mask->set);
+            affinity_remove(affinity, cpu);
     }
-    return CPU_COUNT_S(mask->bytes, mask->set) > 0;
+    return affinity_count(affinity) > 0;
 }
 
-static struct mask *find_saved_mask(void) {
-    return has_mask_key ? pthread_getspecific(mask_key) : NULL;
-}
-
-static bool save_mask(struct mask *mask) {
-    if (!has_mask_key)
-        has_mask_key = pthread_key_create(&mask_key, free_mask) == 0;
-    return has_mask_key && pthread_setspecific(mask_key, mask) == 0;
-}
-
-static void forget_saved_mask(void) {
-    free_mask(find_saved_mask());
-    if (has_mask_key)
-        pthread_setspecific(mask_key, NULL);
-}
-
-static bool bind_self(const struct filchi_placement *placement) {
-    struct mask *saved = find_saved_mask();
-    struct mask *wide = saved != NULL ? saved : read_process_mask();
-    struct mask *narrowed = wide != NULL ? new_mask((int)(wide->bytes * CHAR_BIT)) : NULL;
-    bool ok = false;
-    if (narrowed != NULL) {
-        memcpy(narrowed->set, wide->set, wide->bytes);
-        /* Saved first: a binding that could not be undone in a forked child is not made. */
-        ok = narrow(narrowed, placement) && (saved != NULL || save_mask(wide));
-        if (ok && !set_mask(narrowed)) {
-            ok = false;
-            if (saved == NULL)
-                pthread_setspecific(mask_key, NULL);
-        }
-    }
-    if (!ok && saved == NULL)
-        free_mask(wide);
-    free_mask(narrowed);
-    return ok;
-}
-
-bool filchi_topology_bind_self(const struct filchi_placement *placement) {
+bool filchi_topology_narrow(const struct filchi_placement *placement, struct affinity *affinity) {
     pthread_mutex_lock(&mutex);
-    bool ok = is_loaded() && hwloc_topology_is_thissystem(topology) && bind_self(placement);
-    pthread_mutex_unlock(&mutex);
-    return ok;
-}
-
-bool filchi_topology_unbind_self(void) {
-    pthread_mutex_lock(&mutex);
-    struct mask *saved = find_saved_mask();
-    struct mask *wide = saved != NULL ? saved : read_process_mask();
-    bool ok = wide != NULL && set_mask(wide);
-    if (saved == NULL)
-        free_mask(wide);
-    else if (ok)
-        forget_saved_mask();
+    bool ok = is_loaded() && hwloc_topology_is_thissystem(topology) && narrow(placement, affinity);
     pthread_mutex_unlock(&mutex);
     return ok;
 }
@@ -333,27 +236,12 @@ bool filchi_topology_has_node(int node) {
     return found;
 }
 
-/* "4", and Slurm's "4(x2)" and "4(x2),3", where the first host's number is taken.
- * Returns: 0 for anything else. */
-static int parse_ranks(const char *text) {
-    if (text == NULL || text[0] < '0' || text[0] > '9')
-        return 0;
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    bool ends_well = *end == '\0' || *end == ',' || strncmp(end, "(x", 2) == 0;
-    return ends_well && errno == 0 && n <= INT_MAX ? (int)n : 0;
-}
-
-int filchi_topology_local_ranks(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
-                                        "SLURM_NTASKS_PER_NODE"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        int n = parse_ranks(getenv(names[i]));
-        if (n > 0)
-            return n;
-    }
-    return 1;
+void filchi_topology_read_facts(bool may_load, struct topology_facts *facts) {
+    pthread_mutex_lock(&mutex);
+    facts->is_loaded = (may_load || state != NOT_TRIED) && is_loaded();
+    facts->is_this_system = facts->is_loaded && hwloc_topology_is_thissystem(topology);
+    facts->load_ns = load_ns;
+    pthread_mutex_unlock(&mutex);
 }
 
 static void before_fork(void) {
@@ -364,29 +252,15 @@ static void after_fork(void) {
     pthread_mutex_unlock(&mutex);
 }
 
-/* The child of a bound thread is the program's, and not to be kept on one CPU. */
-static void after_fork_in_child(void) {
-    struct mask *saved = find_saved_mask();
-    if (saved != NULL) {
-        set_mask(saved);
-        forget_saved_mask();
-    }
-    pthread_mutex_unlock(&mutex);
-}
-
 __attribute__((constructor)) static void watch_forks(void) {
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    pthread_atfork(before_fork, after_fork, after_fork);
 }
 
-/* Threads that still run find nothing loaded. Their masks are theirs until the process ends. */
+/* Threads that still run find nothing loaded. */
 __attribute__((destructor)) static void unload(void) {
     pthread_mutex_lock(&mutex);
     if (state == LOADED)
         hwloc_topology_destroy(topology);
     state = UNAVAILABLE;
-    forget_saved_mask();
-    if (has_mask_key)
-        pthread_key_delete(mask_key);
-    has_mask_key = false;
     pthread_mutex_unlock(&mutex);
 }

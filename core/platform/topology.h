@@ -1,19 +1,17 @@
-/* platform/topology.h: which CPUs this process may use, how they share caches and memory, and
- * binding threads to them. The only owner of hwloc.
+/* platform/topology.h: how the CPUs that this process may use share caches and memory. The only owner
+ * of hwloc.
  *
- * Any thread may call everything but the two functions that bind: those are for threads (and worker
- * processes) that the library created, never for the program's own. Only the first function that
- * needs the machine's structure loads it, once per process; forked children inherit it. Where it
- * cannot be loaded, and where it describes another machine (HWLOC_SYNTHETIC, HWLOC_XMLFILE),
- * nothing is bound, and that is not an error.
- *
- * Invariant: no thread is bound outside the process's mask, which is the affinity mask of its main
- * thread at the moment (so a bound worker process has one CPU); and a child that a bound thread
- * forked starts unbound. */
+ * Any thread may call everything. Only the first function that needs the machine's structure loads
+ * it, once per process; forked children inherit it. Where it cannot be loaded, and where it
+ * describes another machine (HWLOC_SYNTHETIC, HWLOC_XMLFILE), nothing can be bound, and that is not
+ * an error. */
 #ifndef FILCHI_TOPOLOGY_H
 #define FILCHI_TOPOLOGY_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+struct affinity;
 
 enum filchi_bind_kind {
     FILCHI_BIND_CORE, /* to one CPU */
@@ -32,10 +30,6 @@ struct filchi_placement {
     int node; /* -1: none */
 };
 
-/* The CPUs in the process's mask, read anew at each call; the machine's structure is not loaded.
- * Returns: at least 1. */
-int filchi_topology_usable_cpus(void);
-
 /* Places workers 0 to n - 1: the first CPU of each core in the order of the machine, which keeps
  * neighbours near each other, then the cores' second CPUs and so on; then from the start again.
  * Of another machine all CPUs are used.
@@ -43,15 +37,17 @@ int filchi_topology_usable_cpus(void);
  * Returns: false if it is not known or without memory; `out` is unchanged then. */
 bool filchi_topology_plan(int n, enum filchi_bind_kind kind, struct filchi_placement *out);
 
-/* Binds the calling thread, and at its end forgets it. May be called again, to bind it elsewhere.
- * Returns: false if that is impossible or no longer inside the process's mask; nothing has changed
- * then. */
-bool filchi_topology_bind_self(const struct filchi_placement *placement);
+/* The same on the part of the CPUs that is left to rank `rank` of `n_ranks` that share them: a
+ * contiguous part in the order of the machine, and at least one. */
+bool filchi_topology_plan_part(int n, enum filchi_bind_kind kind, int rank, int n_ranks,
+                               struct filchi_placement *out);
 
-/* Gives the calling thread the process's mask (as it was when the thread was bound, if it is): for
- * threads that a bound thread started, since they inherit its binding.
- * Returns: false if that is impossible. */
-bool filchi_topology_unbind_self(void);
+/* The CPUs in that part of `n_cpus`. Returns: at least 1. */
+int filchi_topology_part(int n_cpus, int rank, int n_ranks);
+
+/* Leaves in an affinity mask what belongs to the placement.
+ * Returns: false if nothing does, or if this is not the machine that is described. */
+bool filchi_topology_narrow(const struct filchi_placement *placement, struct affinity *affinity);
 
 /* The NUMA nodes that a placement on this machine can name; memory without CPUs is none.
  * Blocks: as filchi_topology_plan.
@@ -62,9 +58,14 @@ int filchi_topology_numa_nodes(void);
  * Blocks: as filchi_topology_plan. */
 bool filchi_topology_has_node(int node);
 
-/* The processes that a launcher (Open MPI, MPICH and Intel MPI, Slurm) started on this host, which
- * may share one mask.
- * Returns: 1 without a launcher. */
-int filchi_topology_local_ranks(void);
+/* What is known about the machine's description. */
+struct topology_facts {
+    bool is_loaded;
+    bool is_this_system; /* if loaded */
+    uint64_t load_ns;    /* what the first use cost */
+};
+
+/* Blocks: as filchi_topology_plan, unless `may_load` is false: then what is known so far. */
+void filchi_topology_read_facts(bool may_load, struct topology_facts *facts);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * A machine is loaded once per process, so each test needs a process of its own, which the plain
  * mode of test.h does not give; hence TEST_ALONE. */
-#include "platform/topology.h"
+#include "platform/affinity.h"
+#include "platform/binding.h"
 
 #include "test.h"
 #include <limits.h>
@@ -105,29 +106,29 @@ static void check_plan(int n, const int (*expected)[5]) {
 
 TEST_ALONE(topology, usable_cpus_are_those_of_the_mask) {
     cpu_set_t all = own_mask();
-    CHECK_EQ(filchi_topology_usable_cpus(), CPU_COUNT(&all));
+    CHECK_EQ(filchi_affinity_count_usable(), CPU_COUNT(&all));
     restrict_to_one();
-    CHECK_EQ(filchi_topology_usable_cpus(), 1);
+    CHECK_EQ(filchi_affinity_count_usable(), 1);
     CHECK_EQ(sched_setaffinity(0, sizeof all, &all), 0);
-    CHECK_EQ(filchi_topology_usable_cpus(), CPU_COUNT(&all));
+    CHECK_EQ(filchi_affinity_count_usable(), CPU_COUNT(&all));
 }
 
 static int usable_before;
 
 static void count_in_restricted_thread(void) {
     restrict_to_one();
-    CHECK_EQ(filchi_topology_usable_cpus(), usable_before);
+    CHECK_EQ(filchi_affinity_count_usable(), usable_before);
 }
 
 TEST_ALONE(topology, usable_cpus_are_the_same_in_a_bound_thread) {
-    usable_before = filchi_topology_usable_cpus();
+    usable_before = filchi_affinity_count_usable();
     run_in_thread(count_in_restricted_thread);
 }
 
 TEST_ALONE(topology, usable_cpus_does_not_need_hwloc) {
     setenv("HWLOC_COMPONENTS", "stop", 1);
     cpu_set_t all = own_mask();
-    CHECK_EQ(filchi_topology_usable_cpus(), CPU_COUNT(&all));
+    CHECK_EQ(filchi_affinity_count_usable(), CPU_COUNT(&all));
 }
 
 /* ---- plans on made-up machines ---- */
@@ -214,7 +215,7 @@ TEST_ALONE(topology, a_machine_of_more_cpus_than_a_cpu_set) {
     CHECK_EQ(plan[1023].core, 1023);
     CHECK_EQ(plan[1023].l3, 15);
     CHECK_EQ(plan[2047].cpu, 2047);
-    CHECK(!filchi_topology_bind_self(&plan[2047]));
+    CHECK(!filchi_binding_set(&plan[2047]));
 }
 
 TEST_ALONE(topology, numa_plans_name_the_node_of_the_core) {
@@ -235,9 +236,9 @@ TEST_ALONE(topology, a_made_up_machine_ignores_the_mask_and_binds_nothing) {
     CHECK(filchi_topology_plan(4, FILCHI_BIND_CORE, plan));
     for (int i = 0; i < 4; i++) {
         CHECK_EQ(plan[i].cpu, i);
-        CHECK(!filchi_topology_bind_self(&plan[i]));
+        CHECK(!filchi_binding_set(&plan[i]));
         plan[i].kind = FILCHI_BIND_NUMA;
-        CHECK(!filchi_topology_bind_self(&plan[i]));
+        CHECK(!filchi_binding_set(&plan[i]));
     }
     CHECK(has_mask(before));
 }
@@ -269,10 +270,10 @@ TEST_ALONE(topology, a_mask_of_one_cpu) {
         CHECK_EQ(plan[i].l3, 0);
     }
     cpu_set_t one = one_cpu(cpu);
-    CHECK(filchi_topology_bind_self(&plan[2]));
+    CHECK(filchi_binding_set(&plan[2]));
     CHECK(has_mask(one));
     CHECK(filchi_topology_plan(1, FILCHI_BIND_NUMA, plan));
-    if (filchi_topology_bind_self(&plan[0]))
+    if (filchi_binding_set(&plan[0]))
         CHECK(has_mask(one));
 }
 
@@ -286,7 +287,7 @@ TEST_ALONE(topology, plans_follow_the_mask) {
     CHECK_EQ(after[0].cpu, cpu);
     CHECK_EQ(after[1].cpu, cpu);
     if (first != cpu) {
-        CHECK(!filchi_topology_bind_self(&plan[0]));
+        CHECK(!filchi_binding_set(&plan[0]));
         CHECK(has_mask(one_cpu(cpu)));
     }
 }
@@ -300,23 +301,23 @@ static void check_unbound(void) {
 
 static void check_inherited_binding_ends(void) {
     CHECK(has_mask(one_cpu(shared_plan[1].cpu)));
-    CHECK(filchi_topology_unbind_self());
+    CHECK(filchi_binding_undo());
     CHECK(has_mask(whole));
 }
 
 static void check_binding(void) {
     for (int i = 0; i < 2; i++) {
-        CHECK(filchi_topology_bind_self(&shared_plan[i]));
+        CHECK(filchi_binding_set(&shared_plan[i]));
         CHECK(has_mask(one_cpu(shared_plan[i].cpu)));
         CHECK_EQ(sched_getcpu(), shared_plan[i].cpu);
     }
-    CHECK_EQ(filchi_topology_usable_cpus(), CPU_COUNT(&whole));
+    CHECK_EQ(filchi_affinity_count_usable(), CPU_COUNT(&whole));
     run_in_child(check_unbound);
     run_in_thread(check_inherited_binding_ends);
     CHECK(has_mask(one_cpu(shared_plan[1].cpu)));
-    CHECK(filchi_topology_unbind_self());
+    CHECK(filchi_binding_undo());
     CHECK(has_mask(whole));
-    CHECK(filchi_topology_bind_self(&shared_plan[0]));
+    CHECK(filchi_binding_set(&shared_plan[0]));
 }
 
 TEST_ALONE(topology, binding_is_of_one_thread_and_not_of_its_children) {
@@ -331,17 +332,17 @@ TEST_ALONE(topology, the_main_thread_of_a_process_can_be_bound_twice) {
     whole = own_mask();
     CHECK(filchi_topology_plan(2, FILCHI_BIND_CORE, shared_plan));
     for (int i = 0; i < 2; i++) {
-        CHECK(filchi_topology_bind_self(&shared_plan[i]));
+        CHECK(filchi_binding_set(&shared_plan[i]));
         CHECK(has_mask(one_cpu(shared_plan[i].cpu)));
-        CHECK_EQ(filchi_topology_usable_cpus(), 1);
+        CHECK_EQ(filchi_affinity_count_usable(), 1);
         run_in_child(check_unbound);
     }
-    CHECK(filchi_topology_unbind_self());
+    CHECK(filchi_binding_undo());
     CHECK(has_mask(whole));
 }
 
 static void check_node_binding(void) {
-    CHECK(filchi_topology_bind_self(&shared_plan[0]));
+    CHECK(filchi_binding_set(&shared_plan[0]));
     if (filchi_topology_numa_nodes() == 1)
         CHECK(has_mask(whole));
     CHECK(CPU_ISSET(shared_plan[0].cpu, &whole));
@@ -361,13 +362,13 @@ TEST_ALONE(topology, impossible_placements_change_nothing) {
     const int cpus[] = {-1, CPU_SETSIZE - 1, CPU_SETSIZE, INT_MAX};
     for (size_t i = 0; i < sizeof cpus / sizeof cpus[0]; i++) {
         impossible.cpu = cpus[i];
-        CHECK(!filchi_topology_bind_self(&impossible) || CPU_ISSET(CPU_SETSIZE - 1, &whole));
+        CHECK(!filchi_binding_set(&impossible) || CPU_ISSET(CPU_SETSIZE - 1, &whole));
     }
     impossible.kind = FILCHI_BIND_NUMA;
     const int nodes[] = {-1, INT_MAX};
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
         impossible.node = nodes[i];
-        CHECK(!filchi_topology_bind_self(&impossible));
+        CHECK(!filchi_binding_set(&impossible));
     }
     check_unbound();
 }
@@ -380,7 +381,7 @@ TEST_ALONE(topology, without_hwloc_nothing_is_planned_or_bound) {
     for (int i = 0; i < 2; i++) {
         CHECK(!filchi_topology_plan(1, FILCHI_BIND_CORE, &plan));
         CHECK(memcmp(&plan, &untouched, sizeof plan) == 0);
-        CHECK(!filchi_topology_bind_self(&plan));
+        CHECK(!filchi_binding_set(&plan));
         CHECK_EQ(filchi_topology_numa_nodes(), 1);
         CHECK(filchi_topology_has_node(0));
         CHECK(!filchi_topology_has_node(1));
@@ -393,7 +394,7 @@ TEST_ALONE(topology, without_hwloc_nothing_is_planned_or_bound) {
 static void plan_once(void) {
     struct filchi_placement plan[2];
     CHECK(filchi_topology_plan(2, FILCHI_BIND_CORE, plan));
-    CHECK(filchi_topology_bind_self(&plan[0]));
+    CHECK(filchi_binding_set(&plan[0]));
 }
 
 /* Until here the threads live, because ThreadSanitizer calls one that has ended by the time of a
@@ -420,32 +421,48 @@ TEST_ALONE(topology, stampede_to_load_while_forking) {
     pthread_barrier_destroy(&forks_are_done);
 }
 
-/* ---- launchers ---- */
+/* ---- parts ---- */
 
-static int slurm_ranks(const char *text) {
-    setenv("SLURM_NTASKS_PER_NODE", text, 1);
-    return filchi_topology_local_ranks();
+TEST_ALONE(topology, ranks_share_the_cpus_without_overlap) {
+    use_machine("pack:2 [numa] core:4 pu:1");
+    struct filchi_placement plan[4];
+    for (int rank = 0, cpu = 0; rank < 3; rank++) {
+        int n = filchi_topology_part(8, rank, 3);
+        CHECK_EQ(n, rank == 0 ? 2 : 3);
+        CHECK(filchi_topology_plan_part(n, FILCHI_BIND_CORE, rank, 3, plan));
+        for (int i = 0; i < n; i++)
+            CHECK_EQ(plan[i].cpu, cpu++);
+    }
+    /* More ranks than CPUs: neighbours share one. */
+    for (int rank = 0; rank < 16; rank++) {
+        CHECK_EQ(filchi_topology_part(8, rank, 16), 1);
+        CHECK(filchi_topology_plan_part(1, FILCHI_BIND_CORE, rank, 16, plan));
+        CHECK_EQ(plan[0].cpu, rank / 2);
+    }
 }
 
-TEST_ALONE(topology, local_ranks) {
-    unsetenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    unsetenv("MPI_LOCALNRANKS");
-    unsetenv("SLURM_NTASKS_PER_NODE");
-    CHECK_EQ(filchi_topology_local_ranks(), 1);
-    CHECK_EQ(slurm_ranks("4"), 4);
-    CHECK_EQ(slurm_ranks("4(x2)"), 4);
-    CHECK_EQ(slurm_ranks("16(x3),2"), 16);
-    CHECK_EQ(slurm_ranks("2,1"), 2);
-    static const char *const bad[] = {
-        "",  "0",  "-3", " 4",    "+4",  "four", "4x",         "4 ",
-        "(", "x2", "4(", "4(y2)", "0x4", "1e9",  "2147483648", "99999999999999999999999"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        CHECK_MSG(slurm_ranks(bad[i]) == 1, "\"%s\" is %d", bad[i], slurm_ranks(bad[i]));
-    setenv("SLURM_NTASKS_PER_NODE", "4", 1);
-    setenv("MPI_LOCALNRANKS", "3", 1);
-    CHECK_EQ(filchi_topology_local_ranks(), 3);
-    setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "2", 1);
-    CHECK_EQ(filchi_topology_local_ranks(), 2);
-    setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "none", 1);
-    CHECK_EQ(filchi_topology_local_ranks(), 3);
+TEST_ALONE(topology, a_part_keeps_the_siblings_of_a_core) {
+    use_machine("pack:1 core:4 pu:2");
+    static const int expected[4] = {4, 6, 5, 7};
+    struct filchi_placement plan[4];
+    CHECK(filchi_topology_plan_part(4, FILCHI_BIND_CORE, 1, 2, plan));
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(plan[i].cpu, expected[i]);
+}
+
+/* ---- what loading cost ---- */
+
+TEST_ALONE(topology, facts_are_known_once_it_is_loaded) {
+    use_machine("core:4 pu:1");
+    struct topology_facts facts;
+    filchi_topology_read_facts(false, &facts);
+    CHECK(!facts.is_loaded);
+    filchi_topology_read_facts(true, &facts);
+    CHECK(facts.is_loaded);
+    CHECK(!facts.is_this_system);
+    CHECK_GT(facts.load_ns, 0);
+    uint64_t first_ns = facts.load_ns;
+    filchi_topology_read_facts(false, &facts);
+    CHECK(facts.is_loaded);
+    CHECK_EQ(facts.load_ns, first_ns);
 }

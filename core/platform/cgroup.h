@@ -1,0 +1,28 @@
+/* platform/cgroup.h: the CPU quota under which this process runs: v1, v2, and both at once.
+ *
+ * The limit of every group from the process's own up to the root of its hierarchy applies, so the
+ * smallest of them counts. Where the group's path lies outside of what is mounted (a container with
+ * the host's paths, or without a namespace of its own), the limits of what is mounted count.
+ *
+ * Nothing is cached: quotas change while programs run. A read is a handful of small files. */
+#ifndef FILCHI_CGROUP_H
+#define FILCHI_CGROUP_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* CPU time of all threads together, per wall-clock time. */
+struct cgroup_quota {
+    uint64_t quota_us; /* 0: no limit */
+    uint64_t period_us;
+    char file[PATH_MAX]; /* that set it */
+};
+
+/* `root` is "" for this system; tests give a directory that holds proc/self/ and what is mounted. */
+void filchi_cgroup_read(const char *root, struct cgroup_quota *quota);
+
+/* The number of CPUs that the quota keeps busy, rounded up; INT_MAX without a limit. */
+int filchi_cgroup_cpus(const struct cgroup_quota *quota);
+
+#endif
