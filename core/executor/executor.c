@@ -5,6 +5,7 @@
 #include "executor/execute.h"
 #include "executor/frame.h"
 #include "executor/options.h"
+#include "executor/plan.h"
 #include "executor/registry.h"
 #include "platform/clock.h"
 #include "platform/futex.h"
@@ -305,6 +306,7 @@ void filch_close(filch_executor *executor) {
     pthread_mutex_destroy(&executor->lock);
     struct pool *pool = executor->pool;
     pool->executor = NULL;
+    filchi_plan_free(executor->plan);
     free(executor);
     leave_arena(pool);
 }

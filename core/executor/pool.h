@@ -13,6 +13,8 @@
 #include <filch/executor.h>
 #include <pthread.h>
 
+struct plan;
+
 struct pool_operations {
     const char *kind; /* "thread pool": for messages */
     /* Is a private pointer fine as an argument? */
@@ -41,7 +43,8 @@ struct pool {
 
 struct filch_executor {
     const struct pool_operations *operations;
-    void *kind_data; /* what the kind keeps; freed by its close() */
+    void *kind_data;   /* what the kind keeps; freed by its close() */
+    struct plan *plan; /* how many workers, where, and why; NULL: no workers. Never changes */
     struct pool *pool;
     uint32_t fork_generation;
     filch_executor *next_open; /* the registry's list, and */

@@ -4,10 +4,9 @@
 #include "base/status.h"
 #include "executor/execute.h"
 #include "executor/options.h"
+#include "executor/plan.h"
 #include "executor/pool.h"
-#include "platform/affinity.h"
 #include "platform/binding.h"
-#include "platform/launcher.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
 #include <math.h>
@@ -34,8 +33,7 @@ struct thread_pool {
     filch_executor *executor;
     filch_thread_pool_options options;
     char prefix[PREFIX_BYTES];
-    struct filchi_placement *placements; /* one per seat; NULL: not bound */
-    struct thread threads[];             /* one per slot */
+    struct thread threads[]; /* one per slot */
 };
 
 /* Only the kind knows what is behind the handle. */
@@ -65,17 +63,17 @@ static void serve(struct thread_pool *self, struct worker *worker) {
 
 /* A worker is bound where it sits; without a seat it runs anywhere, so as not to share the core of its
  * substitute while others are idle. */
-static void bind(const struct thread_pool *self, const struct worker *worker) {
-    if (self->placements != NULL && worker->seat != SEAT_NONE)
-        (void)filchi_binding_set(&self->placements[worker->seat]);
+static void bind(const struct plan *plan, const struct worker *worker) {
+    const struct filchi_placement *place = plan_placement(plan, worker->seat);
+    if (place != NULL)
+        (void)filchi_binding_set(place);
     else
         (void)filchi_binding_undo();
 }
 
 static void move_worker(filch_executor *executor, struct worker *worker) {
-    const struct thread_pool *self = threads_of(executor);
-    if (self->placements != NULL)
-        bind(self, worker);
+    if (executor->plan->placements != NULL)
+        bind(executor->plan, worker);
 }
 
 static void *thread_main(void *arg) {
@@ -85,7 +83,8 @@ static void *thread_main(void *arg) {
     filch_executor *executor = self->executor;
     filchi_thread_set_name(self->prefix, (int)worker->number);
     filchi_stack_enter_thread();
-    bind(self, worker); /* even if that is nowhere: a bound worker may have started this one */
+    bind(executor->plan,
+         worker); /* even if that is nowhere: a bound worker may have started this one */
     filchi_worker_become(worker);
     worker->is_searching = true; /* who woke it set the bit */
     serve(self, worker);
@@ -115,9 +114,7 @@ static void join_workers(filch_executor *executor) {
 }
 
 static void close_threads(filch_executor *executor) {
-    struct thread_pool *self = threads_of(executor);
-    free(self->placements);
-    free(self);
+    free(threads_of(executor));
 }
 
 static const struct pool_operations thread_pool_operations = {
@@ -154,32 +151,10 @@ static filch_status check_options(const char *function, const filch_thread_pool_
 }
 
 /* Searching pays only where every worker, and the one who waits, can have a core. */
-static uint64_t choose_spin_ns(double spin, uint32_t n_workers) {
-    uint32_t n_cpus = (uint32_t)filchi_affinity_count_usable();
-    if (spin < 0 || n_cpus == 1 || n_workers > n_cpus)
+static uint64_t choose_spin_ns(double spin, const struct plan *plan) {
+    if (spin < 0 || plan->n_usable == 1 || plan->n_workers > plan->n_usable)
         return 0;
     return (uint64_t)((spin > 0 ? spin : DEFAULT_SPIN_S) * 1e9);
-}
-
-/* Binding by default only where the workers are as many as the usable cores: fewer share the machine
- * with whatever else runs there, which the kernel balances and a binding would not; two pools bound
- * to the same half would each get half. And not where a launcher gave the mask to several ranks. */
-static bool is_binding_harmless(uint32_t n_workers) {
-    uint32_t n_cpus = (uint32_t)filchi_affinity_count_usable();
-    struct launcher launcher;
-    filchi_launcher_read(&launcher);
-    return n_workers == n_cpus && n_cpus > 1 && launcher.n_ranks == 1;
-}
-
-static struct filchi_placement *choose_placements(filch_bind bind, uint32_t n_workers) {
-    if (bind == FILCH_BIND_NONE || (bind == FILCH_BIND_AUTO && !is_binding_harmless(n_workers)))
-        return NULL;
-    struct filchi_placement *placements = malloc(n_workers * sizeof *placements);
-    enum filchi_bind_kind kind = bind == FILCH_BIND_NUMA ? FILCHI_BIND_NUMA : FILCHI_BIND_CORE;
-    if (placements != NULL && filchi_topology_plan((int)n_workers, kind, placements))
-        return placements;
-    free(placements); /* a binding is a wish: without it the pool works all the same */
-    return NULL;
 }
 
 filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
@@ -188,27 +163,26 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
     if (filchi_options_read(function, &options, sizeof options, given) != FILCH_OK ||
         check_options(function, &options) != FILCH_OK)
         return NULL;
-    uint32_t n_workers = (uint32_t)options.max_workers;
-    if (n_workers == 0)
-        n_workers = (uint32_t)filchi_affinity_count_usable();
-    if (n_workers > PARK_MAX_SEATS)
-        n_workers = PARK_MAX_SEATS;
+    struct plan *plan = filchi_plan_make(options.max_workers, options.bind);
+    uint32_t n_workers = plan != NULL ? (uint32_t)plan->n_workers : 0;
     size_t n_threads = (size_t)n_workers + SUBSTITUTES;
     struct thread_pool *self = calloc(1, sizeof *self + n_threads * sizeof self->threads[0]);
-    if (self == NULL) {
+    if (self == NULL || plan == NULL) {
+        filchi_plan_free(plan);
+        free(self);
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for %u workers", function, n_workers);
         return NULL;
     }
     self->options = options;
     strncpy(self->prefix, options.thread_name_prefix != NULL ? options.thread_name_prefix : "filch",
             sizeof self->prefix - 1);
-    self->placements = choose_placements(options.bind, n_workers);
     self->executor = filchi_executor_open(&thread_pool_operations, n_workers,
-                                          choose_spin_ns(options.spin, n_workers), self, function);
+                                          choose_spin_ns(options.spin, plan), self, function);
     if (self->executor == NULL) {
-        free(self->placements);
+        filchi_plan_free(plan);
         free(self);
         return NULL;
     }
+    self->executor->plan = plan;
     return self->executor;
 }
