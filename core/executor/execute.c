@@ -163,6 +163,9 @@ static filch_status before_wait(struct future_host *host, filch_future *future, 
                            filchi_future_name(future));
     if (is_timed || state_phase(state) != FUTURE_PENDING)
         return FILCH_OK;
+    filchi_substitute_return(worker);
+    if (worker->seat == SEAT_NONE)
+        return FILCH_OK; /* it may start nothing; who sits will */
     if (!filchi_stack_is_short())
         run_inline(future);
     else if (!filchi_stack_call(run_inline, future))

@@ -25,7 +25,7 @@
  * started for it. The worker keeps its seat then. */
 int filchi_substitute_leave(struct worker *worker);
 
-/* The calling worker goes on with its task, on a seat if one is vacant. */
+/* The calling worker goes on with its task, on a seat if it has one or one is vacant. */
 void filchi_substitute_return(struct worker *worker);
 
 /* Between two tasks: the worker has no seat. Waits for one.
