@@ -70,7 +70,7 @@ filch_future *filch_future_new(size_t result_size) {
         return NULL;
     }
     (void)future_publish(future);
-    filch_fetch_or_acq_rel(&future->state, FUTURE_PROMISE);
+    filch_fetch_or_acq_rel(&future->state, FUTURE_PROMISE); /* PUBLISHED */
     return future;
 }
 

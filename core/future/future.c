@@ -122,7 +122,7 @@ void filchi_future_deliver_deferred(filch_future *future, uint32_t generation) {
     do {
         if (state_generation(state) != generation || (state & FUTURE_DEFERRED) == 0)
             return;
-    } while (!filch_cas_acq_rel(&future->state, &state, state & ~FUTURE_DEFERRED));
+    } while (!filch_cas_acq_rel(&future->state, &state, state & ~FUTURE_DEFERRED)); /* OUTCOME */
     deliver(future);
 }
 
@@ -139,8 +139,9 @@ bool filchi_future_withdraw(filch_future *future) {
     do {
         if (state_phase(state) != FUTURE_PENDING)
             return false;
-        /* INIT, not FREE: the caller still has to free what it holds, then aborts it. */
-    } while (!filch_cas_acq_rel(&future->state, &state, (state & ~FUTURE_PHASE) | FUTURE_INIT));
+        /* INIT, not FREE: the caller still has to free what it holds, then aborts it. Relaxed: nobody
+         * else has written anything, or will. */
+    } while (!filch_cas_relaxed(&future->state, &state, (state & ~FUTURE_PHASE) | FUTURE_INIT));
     return true;
 }
 
@@ -214,8 +215,8 @@ bool filch_cancel(filch_future *future) {
             state = future_state(future);
             break;
         case FUTURE_RUNNING:
-            if (!filch_cas_acq_rel(&future->state, &state, state | FUTURE_CANCEL_REQUESTED))
-                break;
+            if (!filch_cas_relaxed(&future->state, &state, state | FUTURE_CANCEL_REQUESTED))
+                break; /* a hint, which orders nothing */
             return false;
         default:
             return false;

@@ -29,7 +29,7 @@ static bool sleep_until_done(filch_future *future, uint64_t deadline_ns, bool is
         if (!in_time)
             return false;
         if ((state & FUTURE_WAITER) == 0 &&
-            !filch_cas_acq_rel(&future->state, &state, state | FUTURE_WAITER))
+            !filch_cas_acq_rel(&future->state, &state, state | FUTURE_WAITER)) /* OUTCOME */
             continue;
         uint32_t low = (uint32_t)(state | FUTURE_WAITER);
         in_time =

@@ -75,14 +75,14 @@ static bool announce(filch_future *future) {
             return false;
         if (state & FUTURE_SUBSCRIBED)
             return true;
-        if (filch_cas_acq_rel(&future->state, &state, state | FUTURE_SUBSCRIBED))
+        if (filch_cas_acq_rel(&future->state, &state, state | FUTURE_SUBSCRIBED)) /* NODE */
             return true;
     }
 }
 
 /* Returns: false if the chain is closed. */
 static bool push(filch_future *future, struct subscriber *node) {
-    void *head = filch_load_acquire(&future->subscribers);
+    void *head = filch_load_relaxed(&future->subscribers); /* only its address is used */
     do {
         if (is_closed(head))
             return false;
@@ -125,7 +125,9 @@ static filch_status add_callback(filch_future *future, void (*fn)(filch_future *
         node->arg = arg;
         filch_store_relaxed(&node->state, (uint64_t)ARMED_CALLBACK);
         if (push(future, node)) {
-            if (!announce(future))
+            /* Done already. If SUBSCRIBED was set before the outcome, who delivers comes to this node
+             * too; a second walk beside that one would run callbacks out of their order. */
+            if (!announce(future) && (future_state(future) & FUTURE_SUBSCRIBED) == 0)
                 run_here(future, NULL, NULL);
             return FILCH_OK;
         }
@@ -151,7 +153,7 @@ static struct subscriber *claim_abandoned(filch_future *future) {
     for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
         uint64_t abandoned = ABANDONED;
         if (filch_load_relaxed(&node->state) == ABANDONED &&
-            filch_cas_acq_rel(&node->state, &abandoned, (uint64_t)CLAIMED))
+            filch_cas_acq_rel(&node->state, &abandoned, (uint64_t)CLAIMED)) /* CLAIMED */
             return node;
     }
     return NULL;
@@ -188,7 +190,7 @@ filch_status filchi_subscribers_add(filch_future *future, struct consumer *consu
 
 void filchi_subscribers_abandon(struct subscriber *node) {
     uint64_t armed = ARMED;
-    (void)filch_cas_seq_cst(&node->state, &armed, (uint64_t)ABANDONED);
+    (void)filch_cas_seq_cst(&node->state, &armed, (uint64_t)ABANDONED); /* CLAIMED */
 }
 
 void filchi_subscribers_free(filch_future *future) {

@@ -15,9 +15,12 @@
  * state word is set after the push; a finisher that has not seen it is done before, and then the
  * subscriber itself closes and fires (both may: the CAS to FIRED decides for each node).
  *
- * Edges: NODE: push (release) -> fire's closing (acquire). ARMED: exchange (seq_cst) -> load of the
- * closed tag (seq_cst), against closing (seq_cst) -> CAS to FIRED (seq_cst): a node armed again is
- * fired by one of the two. */
+ * Edges:
+ *   NODE     push, then SUBSCRIBED (release) -> the outcome's CAS, closing the chain (acquire): the
+ *            node is complete, and is seen.
+ *   ARMED    exchange (seq_cst) -> load of the closed tag (seq_cst), against closing (seq_cst) -> CAS
+ *            to FIRED (seq_cst): a node armed again is fired by one of the two.
+ *   CLAIMED  ABANDONED (release) -> CLAIMED (acquire): its consumer is done with the node. */
 #ifndef FILCHI_SUBSCRIBERS_H
 #define FILCHI_SUBSCRIBERS_H
 

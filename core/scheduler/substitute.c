@@ -11,7 +11,7 @@ static const uint64_t SPARE_NS = 1000000000;
 /* Claims the lowest of a set of slots. Returns: its number, or -1 if there is none. */
 static int claim_slot(filch_atomic_u64 *words) {
     for (uint32_t i = 0; i < SLOT_WORDS; i++) {
-        uint64_t slots = filch_load_seq_cst(&words[i]);
+        uint64_t slots = filch_load_seq_cst(&words[i]); /* SPARE */
         while (slots != 0) {
             int at = __builtin_ctzll(slots);
             uint64_t bit = (uint64_t)1 << at;
@@ -65,8 +65,8 @@ static void begin_absence(struct worker *worker) {
 }
 
 static void end_absence(struct worker *worker) {
-    filch_fetch_add_seq_cst(&worker->producer.hidden, 1u); /* HIDDEN */
-    filch_fetch_sub_seq_cst(&worker->producer.scheduler->n_absent, 1u);
+    filch_fetch_add_seq_cst(&worker->producer.hidden, 1u);              /* HIDDEN */
+    filch_fetch_sub_acq_rel(&worker->producer.scheduler->n_absent, 1u); /* ABSENT */
 }
 
 int filchi_substitute_leave(struct worker *worker) {
@@ -75,8 +75,8 @@ int filchi_substitute_leave(struct worker *worker) {
     if (worker->seat == SEAT_NONE)
         return 0;
     filchi_worker_is_busy(worker);
-    if (filch_fetch_add_seq_cst(&scheduler->n_absent, 1u) >= SUBSTITUTES) {
-        filch_fetch_sub_seq_cst(&scheduler->n_absent, 1u);
+    if (filch_fetch_add_acq_rel(&scheduler->n_absent, 1u) >= SUBSTITUTES) { /* ABSENT */
+        filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u);                  /* ABSENT */
         return EAGAIN;
     }
     begin_absence(worker);

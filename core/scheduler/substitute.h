@@ -13,6 +13,8 @@
  * Edges: those of park.h, and
  *   SPARE    spare bit set (seq_cst), flags read -> flags set, heavy barrier, spare bits read: a spare
  *            sees that the pool ends, or is woken to see it.
+ *   ABSENT   spare bit set, count of absent workers lowered (release) -> raised by the next one
+ *            (acquire): who fills that one's seat finds the spare, or a free slot.
  *   HIDDEN   (scheduler.h) an absent worker counts as having entries in its hands: nobody leaves for
  *            good before it sits again or stands by. */
 #ifndef FILCHI_SUBSTITUTE_H
