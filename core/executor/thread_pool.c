@@ -184,5 +184,7 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
         return NULL;
     }
     self->executor->plan = plan;
+    if (plan->placements != NULL)
+        filchi_scheduler_place(self->executor->pool->scheduler, plan->placements);
     return self->executor;
 }

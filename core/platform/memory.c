@@ -1,11 +1,13 @@
-/* platform/memory.c: mmap, mprotect, madvise. */
+/* platform/memory.c: mmap, mprotect, madvise, mbind. */
 #include "platform/memory.h"
 
 #include "base/cc.h"
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void *filchi_memory_reserve(size_t bytes, size_t alignment) {
@@ -47,6 +49,17 @@ void filchi_memory_populate(void *start, size_t bytes) {
     (void)start;
     (void)bytes;
 #endif
+}
+
+void filchi_memory_prefer_node(void *start, size_t bytes, int node) {
+    enum { MOST_NODES = 1024, BITS = 8 * sizeof(unsigned long) };
+    if (node < 0 || node >= MOST_NODES)
+        return;
+    unsigned long nodes[MOST_NODES / BITS] = {0};
+    nodes[node / BITS] = 1UL << (node % BITS);
+    int saved = errno;
+    syscall(SYS_mbind, start, bytes, MPOL_PREFERRED, nodes, (unsigned long)MOST_NODES + 1, 0);
+    errno = saved;
 }
 
 void filchi_memory_discard(void *start, size_t bytes) {

@@ -23,6 +23,10 @@ void filchi_memory_use_large_pages(void *start, size_t bytes);
 /* A wish: maps all pages now, writable, in one call. */
 void filchi_memory_populate(void *start, size_t bytes);
 
+/* A wish: what is touched first here lies on this NUMA node (the system's number; -1: no wish), whoever
+ * touches it. Of memory that processes share it holds for all of them. */
+void filchi_memory_prefer_node(void *start, size_t bytes, int node);
+
 /* Gives the pages back; what is read there later is zero. */
 void filchi_memory_discard(void *start, size_t bytes);
 

@@ -11,7 +11,8 @@
  *   HANDED  search bit cleared (seq_cst), look  ->  push, full fence, look at the search bits: a push
  *           that leaves its entry to a searcher is seen by that searcher's look after it stops.
  *   TOKEN   the sleep word: waker's exchange (acq_rel) -> sleeper's exchange (acquire).
- *   SAT     taken bit set (seq_cst) -> taken bit seen (acquire): who sits there. */
+ *   SAT     who sits there (release), taken bit set (seq_cst) -> taken bit seen, or for a thief the
+ *           pointer alone (acquire): who sits, or sat, there. */
 #ifndef FILCHI_PARK_H
 #define FILCHI_PARK_H
 

@@ -9,7 +9,8 @@
 
 size_t filchi_scheduler_bytes(uint32_t n_seats) {
     return sizeof(struct scheduler) +
-           ((size_t)n_seats + SUBSTITUTES + n_seats) * sizeof(filch_atomic_pointer);
+           ((size_t)n_seats + SUBSTITUTES + n_seats) * sizeof(filch_atomic_pointer) +
+           filchi_victims_bytes(n_seats);
 }
 
 void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_seats,
@@ -25,6 +26,12 @@ void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uin
     for (uint32_t i = 0; i < scheduler->n_slots; i++)
         scheduler->free_slots[i / 64].value |= (uint64_t)1 << (i % 64);
     filchi_park_init(&scheduler->park, n_seats, is_shared);
+}
+
+void filchi_scheduler_place(struct scheduler *scheduler,
+                            const struct filchi_placement *placements) {
+    uint32_t n = scheduler->n_seats;
+    filchi_victims_build(&scheduler->victims, (void *)&scheduler->seated[n], n, placements);
 }
 
 /* The chunk that a producer or worker lies in holds its first ring too. */

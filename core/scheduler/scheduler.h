@@ -28,6 +28,7 @@
 
 #include "scheduler/intent.h"
 #include "scheduler/park.h"
+#include "scheduler/victims.h"
 #include "structures/deque.h"
 #include "structures/extent.h"
 #include <filch/status.h>
@@ -71,6 +72,8 @@ struct worker {
     uint32_t last_seat; /* where it sat when it last blocked */
     bool is_searching;  /* its own copy of its search bit */
     uint32_t tick;
+    uint32_t reach;       /* the rings that it steals from next; widens with each failed round */
+    struct worker *lucky; /* its last victim; NULL: the last try there failed */
     uint64_t random;
     struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
     struct intent intent;
@@ -96,6 +99,7 @@ struct scheduler {
     filch_atomic_pointer outside;    /* struct producer, newest first */
     filch_atomic_pointer retired;    /* struct ring, to be freed after a grace period */
     struct park park;
+    struct victims victims;
     filch_atomic_u32 n_absent;               /* workers without a seat, in the middle of a task */
     filch_atomic_u64 spares[SLOT_WORDS];     /* workers that wait for a seat */
     filch_atomic_u64 free_slots[SLOT_WORDS]; /* slots whose worker does not run */
@@ -108,6 +112,9 @@ size_t filchi_scheduler_bytes(uint32_t n_seats);
 void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_seats,
                            uint64_t spin_ns, bool is_shared,
                            const struct scheduler_operations *operations);
+
+/* Tells where who sits on each seat is bound. Before the first worker is started. */
+void filchi_scheduler_place(struct scheduler *scheduler, const struct filchi_placement *placements);
 
 /* A producer for the calling outside thread: an abandoned one or a new one.
  * Returns: NULL if there is no memory. */

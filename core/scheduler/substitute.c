@@ -35,7 +35,7 @@ static bool take_slot(filch_atomic_u64 *words, uint32_t slot) {
 
 static void seat(struct worker *worker, uint32_t number) {
     worker->seat = number;
-    filch_store_relaxed(&worker->producer.scheduler->seated[number], (void *)worker); /* SAT */
+    filch_store_release(&worker->producer.scheduler->seated[number], (void *)worker); /* SAT */
 }
 
 /* Sits down on a vacant seat, if there is one. */
@@ -156,7 +156,7 @@ static int start(struct scheduler *scheduler, uint32_t number) {
     int slot = claim_slot(scheduler->free_slots); /* SLOT-FREE */
     if (slot < 0)
         return EAGAIN;
-    struct worker *worker = filchi_worker_make(scheduler, (uint32_t)slot);
+    struct worker *worker = filchi_worker_make(scheduler, (uint32_t)slot, number);
     int error = ENOMEM;
     if (worker != NULL) {
         seat(worker, number);

@@ -1,17 +1,18 @@
 /* scheduler/worker.c: the worker's loop.
  *
  * Order of looking: its own deque (newest first), its batch (oldest first), the deques of outside
- * threads (a batch), then the other workers (one entry). Every OUTSIDE_EVERY entries the outside
+ * threads (a batch), then the other workers (one entry; the nearest first: victims.h). Every OUTSIDE_EVERY entries the outside
  * deques come first, so that tasks that keep submitting tasks do not starve them. */
 #include "scheduler/worker.h"
 
 #include "base/random.h"
 #include "platform/clock.h"
+#include "platform/memory.h"
 #include "scheduler/substitute.h"
 #include "structures/reclaim.h"
 #include <string.h>
 
-enum { OUTSIDE_EVERY = 64, FIRST_PAUSE = 16, LONGEST_PAUSE = 512 };
+enum { OUTSIDE_EVERY = 64, UNIFORM_EVERY = 16, FIRST_PAUSE = 16, LONGEST_PAUSE = 512 };
 
 static THREAD_LOCAL struct worker *self;
 
@@ -23,13 +24,17 @@ void filchi_worker_become(struct worker *worker) {
     self = worker;
 }
 
-struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number) {
+struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, uint32_t seat) {
     struct worker *worker = scheduler_worker(scheduler, number);
     if (worker != NULL)
         return worker; /* made before; its thread has ended, or could not be started */
     worker = filchi_arena_take(scheduler->arena, 1);
     if (worker == NULL)
         return NULL;
+    /* This thread is the first to touch it, but it is to lie where the worker runs. The rest of what
+     * the worker uses is touched first by itself. */
+    if (scheduler->victims.n_nodes > 1)
+        filchi_memory_prefer_node(worker, CHUNK_BYTES, victims_node(&scheduler->victims, seat));
     memset(worker, 0, sizeof *worker);
     filchi_producer_init(&worker->producer, scheduler);
     struct ring *ring = (struct ring *)worker->batch_ring;
@@ -68,6 +73,7 @@ static bool take_from(struct worker *worker, struct producer *producer, uint64_t
         deque_refill(&worker->batch, entries + 1, n - 1);
     filch_store_release(hidden, count + 2); /* HIDDEN */
     intent_clear(&worker->intent);
+    worker->reach = 0;
     worker->next_outside = producer->next; /* in turn, so that none starves behind another */
     /* Who looked while the batch was out of sight may have gone to sleep. A searcher's end of its
      * search looks once more anyway. */
@@ -91,23 +97,75 @@ static bool take_outside(struct worker *worker, uint64_t *entry) {
     return false;
 }
 
-static bool steal_from(struct worker *victim, uint64_t *entry) {
-    return deque_steal(&victim->batch, entry) == DEQUE_TOOK ||
-           deque_steal(&victim->producer.deque, entry) == DEQUE_TOOK;
+static bool steal_from(struct worker *worker, struct worker *victim, uint64_t *entry) {
+    if (victim == NULL || victim == worker)
+        return false;
+    if (deque_steal(&victim->batch, entry) != DEQUE_TOOK &&
+        deque_steal(&victim->producer.deque, entry) != DEQUE_TOOK)
+        return false;
+    worker->lucky = victim;
+    worker->reach = 0;
+    return true;
 }
 
-static bool steal(struct worker *worker, uint64_t *entry) {
+static bool steal_in_ring(struct worker *worker, struct victim_ring_span span, uint64_t *entry) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    uint32_t n = scheduler_n_made(scheduler);
-    if (n == 1)
-        return false;
+    uint32_t n = ring_count(span);
     uint32_t start = random_below(&worker->random, n);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t number = start + i < n ? start + i : start + i - n;
-        struct worker *victim = scheduler_worker(scheduler, number);
-        if (victim != NULL && victim != worker && steal_from(victim, entry))
+        uint32_t index = start + i < n ? start + i : start + i - n;
+        uint32_t seat = ring_seat(&scheduler->victims, span, index);
+        /* Racy, like everything that thieves look at: somebody else may sit there by now. */
+        if (steal_from(worker, filch_load_acquire(&scheduler->seated[seat]), entry)) /* SAT */
             return true;
     }
+    return false;
+}
+
+/* Everybody, those without a seat included. */
+static bool steal_anywhere(struct worker *worker, uint32_t n_made, uint64_t *entry) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint32_t start = random_below(&worker->random, n_made);
+    for (uint32_t i = 0; i < n_made; i++) {
+        uint32_t number = start + i < n_made ? start + i : start + i - n_made;
+        if (steal_from(worker, scheduler_worker(scheduler, number), entry))
+            return true;
+    }
+    return false;
+}
+
+/* A worker that has run out of work looks at everybody, the nearest first. A searcher, which looks again
+ * and again, begins near and reaches one ring further with each failed round; but everybody at once
+ * if it was woken, or kept from sleeping: there is work that it has not seen. */
+static uint32_t find_reach(const struct worker *worker) {
+    bool is_patient = worker->is_searching && worker->producer.scheduler->spin_ns > 0;
+    return is_patient ? worker->reach : VICTIM_RINGS;
+}
+
+/* The last victim that had something, then the rings within reach. A small share of the rounds begins
+ * with everybody, so that what piles up far away is found by somebody soon. */
+static bool steal(struct worker *worker, uint64_t *entry) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint32_t n_made = scheduler_n_made(scheduler);
+    if (n_made == 1)
+        return false;
+    if (steal_from(worker, worker->lucky, entry))
+        return true;
+    worker->lucky = NULL;
+    bool has_rings = scheduler->victims.order != NULL && worker->seat != SEAT_NONE;
+    if (!has_rings || random_below(&worker->random, UNIFORM_EVERY) == 0)
+        return steal_anywhere(worker, n_made, entry);
+    uint32_t reach = find_reach(worker);
+    for (uint32_t ring = 0; ring < VICTIM_RINGS && ring <= reach; ring++) {
+        struct victim_ring_span span = victims_ring(&scheduler->victims, worker->seat, ring);
+        if (ring_count(span) == 0)
+            reach++; /* not a round */
+        else if (steal_in_ring(worker, span, entry))
+            return true;
+    }
+    if (reach >= VICTIM_RINGS)
+        return steal_anywhere(worker, n_made, entry);
+    worker->reach = reach + 1;
     return false;
 }
 
@@ -212,6 +270,7 @@ static bool search(struct worker *worker, uint64_t *entry) {
 static bool park(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     filchi_scheduler_free_retired(scheduler);
+    worker->reach = VICTIM_RINGS;
     filchi_park_enter(&scheduler->park, worker->seat); /* ASLEEP */
     worker->is_searching = false;
     bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING; /* STOPPED */

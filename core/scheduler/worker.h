@@ -10,9 +10,10 @@ struct worker *filchi_worker_self(void);
 /* Makes the calling thread this worker, or (NULL) none. */
 void filchi_worker_become(struct worker *worker);
 
-/* The worker of this slot, which the caller has claimed; made if it has never been.
+/* The worker of this slot, which the caller has claimed; made if it has never been, in memory on the
+ * seat's NUMA node if the system likes.
  * Returns: NULL if there is no memory. */
-struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number);
+struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, uint32_t seat);
 
 /* Runs entries until the pool is told to stop and there is nothing left to run, or until the worker,
  * a substitute, is no longer needed. */

@@ -5,39 +5,10 @@
 #include "platform/affinity.h"
 #include "platform/binding.h"
 
-#include "test.h"
+#include "unit/alone.h"
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* Forks, runs the function in the child and waits until it ends well. */
-static void run_in_child(void (*run)(void)) {
-    fflush(NULL);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        run();
-        _exit(EXIT_SUCCESS);
-    }
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK_EQ(status, 0);
-}
-
-#ifdef FILCH_PLAIN_TESTS
-#define RUN_ALONE(run) run_in_child(run)
-#else
-#define RUN_ALONE(run) run()
-#endif
-
-#define TEST_ALONE(suite, name)                                                                    \
-    static void alone_##name(void);                                                                \
-    TEST(suite, name) {                                                                            \
-        RUN_ALONE(alone_##name);                                                                   \
-    }                                                                                              \
-    static void alone_##name(void)
 
 static void *run_as_thread(void *function) {
     (*(void (**)(void))function)();
@@ -83,10 +54,6 @@ static int restrict_to_one(void) {
     cpu_set_t one = one_cpu(cpu);
     CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
     return cpu;
-}
-
-static void use_machine(const char *description) {
-    CHECK_EQ(setenv("HWLOC_SYNTHETIC", description, 1), 0);
 }
 
 /* cpu core l2 l3 node of each worker. */
