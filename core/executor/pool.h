@@ -76,6 +76,10 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
 /* The calling thread's producer in this pool. Returns: NULL without memory. */
 struct producer *filchi_pool_producer(struct pool *pool);
 
+/* The calling thread's producer for tasks that the workers of this node should run; the ordinary one if
+ * the pool has none there. Returns: NULL without memory. */
+struct producer *filchi_pool_producer_for(struct pool *pool, int node);
+
 /* Breaks the pool: what is pending and what is submitted later fails with FILCH_BROKEN. */
 void filchi_pool_break(struct pool *pool, const char *format, ...) PRINTF_LIKE(2, 3);
 

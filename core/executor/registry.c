@@ -19,10 +19,11 @@ static struct {
               .once = PTHREAD_ONCE_INIT,
               .unpinned = PTHREAD_COND_INITIALIZER};
 
-/* A thread's producer in one executor. */
+/* A thread's producer in one executor, for one NUMA node (-1: for any). */
 struct membership {
     struct membership *next;
     uint64_t serial;
+    int node;
     struct producer *producer;
 };
 
@@ -67,13 +68,14 @@ static void end_thread(void *arg) {
     mine.last_serial = 0;
 }
 
-static struct producer *find_or_join(struct pool *pool) {
+static struct producer *find_or_join(struct pool *pool, int node) {
     for (struct membership *membership = mine.all; membership != NULL;
          membership = membership->next)
-        if (membership->serial == pool->serial)
+        if (membership->serial == pool->serial && membership->node == node)
             return membership->producer;
     struct membership *membership = malloc(sizeof *membership);
-    struct producer *producer = membership == NULL ? NULL : filchi_scheduler_join(pool->scheduler);
+    struct producer *producer =
+        membership == NULL ? NULL : filchi_scheduler_join(pool->scheduler, node);
     if (producer == NULL) {
         free(membership);
         return NULL;
@@ -81,7 +83,7 @@ static struct producer *find_or_join(struct pool *pool) {
     pthread_mutex_lock(&registry.lock);
     forget_closed();
     pthread_mutex_unlock(&registry.lock);
-    *membership = (struct membership){mine.all, pool->serial, producer};
+    *membership = (struct membership){mine.all, pool->serial, node, producer};
     mine.all = membership;
     if (registry.has_key)
         (void)pthread_setspecific(registry.key, &registry); /* any value but NULL */
@@ -94,12 +96,18 @@ struct producer *filchi_pool_producer(struct pool *pool) {
         return &worker->producer;
     if (likely(mine.last_serial == pool->serial))
         return mine.last_producer;
-    struct producer *producer = find_or_join(pool);
+    struct producer *producer = find_or_join(pool, -1);
     if (producer != NULL) {
         mine.last_serial = pool->serial;
         mine.last_producer = producer;
     }
     return producer;
+}
+
+struct producer *filchi_pool_producer_for(struct pool *pool, int node) {
+    if (filchi_victims_on_node(&pool->scheduler->victims, node).end == 0)
+        return filchi_pool_producer(pool);
+    return find_or_join(pool, node);
 }
 
 /* The open executor of this process that comes next behind `serial` and has workers, pinned: nobody

@@ -50,7 +50,8 @@ static inline filch_status enqueue(const char *function, struct pool *pool,
     struct scheduler *scheduler = pool->scheduler;
     int error = 0;
     if (park_must_wake(&scheduler->park)) /* ASLEEP, HANDED */
-        error = filchi_scheduler_wake_one(scheduler);
+        error = likely(producer->node < 0) ? filchi_scheduler_wake_one(scheduler)
+                                           : filchi_scheduler_wake_on(scheduler, producer->node);
     if (unlikely(error != 0 || scheduler_flags(scheduler) != 0)) /* STOPPED */
         return enqueue_late(function, pool, future, error);
     return FILCH_OK;
@@ -65,6 +66,12 @@ filch_status filchi_submit_queue(const char *function, struct pool *pool, filch_
         status = filchi_fail(FILCH_NO_MEMORY, "%s: no memory for this thread's queue", function);
     filchi_submit_give_back(future); /* last: the pool may live by this block alone */
     return status;
+}
+
+/* Of the pool's own nodes it is known without a look at the machine. */
+static bool has_node(const struct scheduler *scheduler, int node) {
+    return filchi_victims_on_node(&scheduler->victims, node).end != 0 ||
+           filchi_topology_has_node(node);
 }
 
 static filch_status read_options(const char *function, struct pool *pool,
@@ -85,28 +92,31 @@ static filch_status read_options(const char *function, struct pool *pool,
                            "filch_cancel_requested in the task",
                            function, operations->kind);
     if (options->numa_node < 0 ||
-        (options->numa_node > 0 && !filchi_topology_has_node(options->numa_node - 1)))
+        (options->numa_node > 0 && !has_node(pool->scheduler, options->numa_node - 1)))
         return filchi_fail(FILCH_INVALID,
-                           "%s: .numa_node: there is no node %d here; use "
-                           "FILCH_NODE(0) to FILCH_NODE(n - 1)",
+                           "%s: .numa_node: there is no node %d here; use FILCH_NODE(n) for a node "
+                           "that has CPUs (filch-info lists them)",
                            function, options->numa_node - 1);
-    if (options->numa_node > 0 && filchi_topology_numa_nodes() > 1)
-        return filchi_fail(FILCH_UNSUPPORTED,
-                           "%s: .numa_node: choosing between several nodes is "
-                           "not supported yet; leave it out",
-                           function);
     return FILCH_OK;
 }
 
+/* `*producer` is where the block comes from, and becomes the one that it goes to. */
 static filch_status apply_options(const char *function, struct pool *pool,
-                                  struct producer *producer, filch_future *future,
+                                  struct producer **producer, filch_future *future,
                                   const filch_submit_options *given) {
     filch_submit_options options;
     filch_status status = read_options(function, pool, given, &options);
+    struct producer *home = *producer;
+    if (status == FILCH_OK && options.numa_node > 0) {
+        *producer = filchi_pool_producer_for(pool, options.numa_node - 1);
+        if (*producer == NULL)
+            status = filchi_fail(FILCH_NO_MEMORY, "%s: no memory for a queue to NUMA node %d",
+                                 function, options.numa_node - 1);
+    }
     if (status != FILCH_OK || options.name == NULL)
         return status;
     size_t size = strlen(options.name) + 1;
-    char *name = filchi_extent_take(&producer->extents, size);
+    char *name = filchi_extent_take(&home->extents, size);
     if (name == NULL)
         return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for .name", function);
     memcpy(name, options.name, size);
@@ -176,7 +186,7 @@ filch_future *filch_submit_task(filch_executor *executor, const filch_task_type 
                                        type->result_size) != FILCH_OK))
         return give_block_back(future);
     if (unlikely(options != NULL) &&
-        apply_options(function, pool, producer, future, options) != FILCH_OK)
+        apply_options(function, pool, &producer, future, options) != FILCH_OK)
         return give_block_back(future);
     return likely(enqueue(function, pool, producer, future) == FILCH_OK) ? future : NULL;
 }
@@ -221,7 +231,7 @@ filch_future *filch_submit_raw(filch_executor *executor, filch_raw_fn *fn, const
     if (filchi_transport_pack(function, producer, block, used, arg, arg_size, result_size) !=
         FILCH_OK)
         return give_block_back(future);
-    if (options != NULL && apply_options(function, pool, producer, future, options) != FILCH_OK)
+    if (options != NULL && apply_options(function, pool, &producer, future, options) != FILCH_OK)
         return give_block_back(future);
     return enqueue(function, pool, producer, future) == FILCH_OK ? future : NULL;
 }

@@ -90,19 +90,35 @@ static bool is_taken_at(const struct park_domain *domain, int at) {
     return (filch_load_acquire(&domain->taken) >> at & 1) != 0; /* SAT */
 }
 
+/* Claims a sleeping seat of `among` in the domain. Returns: its number there, or -1. */
+static int claim_sleeper_in(struct park_domain *domain, uint64_t among, bool want_taken,
+                            bool *is_taken) {
+    uint64_t taken = filch_load_acquire(&domain->taken); /* SAT */
+    int at = claim_in(domain, among & (want_taken ? taken : ~taken));
+    if (at >= 0) {
+        filch_fetch_or_seq_cst(&domain->search, (uint64_t)1 << at);
+        *is_taken = is_taken_at(domain, at);
+    }
+    return at;
+}
+
 int filchi_park_claim_sleeper(struct park *park, bool only_taken, bool *is_taken) {
     for (int want_taken = 1; want_taken >= (only_taken ? 1 : 0); want_taken--) {
         for (uint32_t i = 0; i < park->n_domains; i++) {
-            struct park_domain *domain = &park->domains[i];
-            uint64_t taken = filch_load_acquire(&domain->taken); /* SAT */
-            int at = claim_in(domain, want_taken ? taken : ~taken);
-            if (at >= 0) {
-                filch_fetch_or_seq_cst(&domain->search, (uint64_t)1 << at);
-                *is_taken = is_taken_at(domain, at);
+            int at = claim_sleeper_in(&park->domains[i], UINT64_MAX, want_taken, is_taken);
+            if (at >= 0)
                 return (int)(i * 64) + at;
-            }
         }
     }
+    return -1;
+}
+
+int filchi_park_claim_among(struct park *park, const uint16_t *seats, uint32_t n, bool *is_taken) {
+    for (int want_taken = 1; want_taken >= 0; want_taken--)
+        for (uint32_t i = 0; i < n; i++)
+            if (claim_sleeper_in(domain_of(park, seats[i]), bit_of(seats[i]), want_taken,
+                                 is_taken) >= 0)
+                return seats[i];
     return -1;
 }
 

@@ -61,6 +61,9 @@ bool filchi_park_await_token(const struct park *park, filch_atomic_u32 *sleep_wo
  * on. Returns: its number, or -1 if none sleeps. */
 int filchi_park_claim_sleeper(struct park *park, bool only_taken, bool *is_taken);
 
+/* The same among `n` seats. */
+int filchi_park_claim_among(struct park *park, const uint16_t *seats, uint32_t n, bool *is_taken);
+
 /* Claims a vacant seat to sit down there: `preferred` if that is one. It does not count as searching.
  * Somebody may have sat down, and fallen asleep, meanwhile (`*is_taken`): the claimer wakes him.
  * Returns: its number, or -1 if none is vacant. */

@@ -47,6 +47,7 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
     producer->next = NULL;
     filch_store_relaxed(&producer->hidden, 0u);
     filch_store_relaxed(&producer->in_use, 1u);
+    producer->node = -1;
     struct ring *ring = first_ring(producer);
     ring_init(ring, FIRST_RING);
     deque_init(&producer->deque, ring);
@@ -54,17 +55,18 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
     filchi_extents_init(&producer->extents, scheduler->arena);
 }
 
-struct producer *filchi_scheduler_join(struct scheduler *scheduler) {
+struct producer *filchi_scheduler_join(struct scheduler *scheduler, int node) {
     void *first = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (struct producer *p = first; p != NULL; p = p->next) {
         uint32_t abandoned = 0;
-        if (filch_cas_acq_rel(&p->in_use, &abandoned, 1u)) /* PARTED */
+        if (p->node == node && filch_cas_acq_rel(&p->in_use, &abandoned, 1u)) /* PARTED */
             return p;
     }
     struct producer *producer = filchi_arena_take(scheduler->arena, 1);
     if (producer == NULL)
         return NULL;
     filchi_producer_init(producer, scheduler);
+    producer->node = node;
     do {
         producer->next = first;
     } while (!filch_cas_acq_rel(&scheduler->outside, &first, (void *)producer)); /* PRODUCER-MADE */
@@ -209,22 +211,35 @@ void filchi_scheduler_wake_seated(struct scheduler *scheduler) {
     (void)wake_seated(scheduler);
 }
 
-int filchi_scheduler_wake_one(struct scheduler *scheduler) {
-    bool is_taken;
-    int seat = filchi_park_claim_sleeper(&scheduler->park, false, &is_taken);
-    if (seat < 0)
-        return 0;
+/* Wakes a seat that was claimed. Returns: 0 or an errno value. */
+static int wake_claimed(struct scheduler *scheduler, uint32_t seat, bool is_taken) {
     if (is_taken) {
-        give_token(scheduler, (uint32_t)seat);
+        give_token(scheduler, seat);
         return 0;
     }
-    int error = filchi_substitute_fill(scheduler, (uint32_t)seat);
+    int error = filchi_substitute_fill(scheduler, seat);
     if (error == 0)
         return 0;
-    filchi_park_unclaim(&scheduler->park, (uint32_t)seat);
+    filchi_park_unclaim(&scheduler->park, seat);
     /* A push in between may have left its entry to the worker that did not come: somebody who sleeps
      * takes its place; those who are awake look again before they sleep. */
     return wake_seated(scheduler) ? 0 : error;
+}
+
+int filchi_scheduler_wake_one(struct scheduler *scheduler) {
+    bool is_taken;
+    int seat = filchi_park_claim_sleeper(&scheduler->park, false, &is_taken);
+    return seat < 0 ? 0 : wake_claimed(scheduler, (uint32_t)seat, is_taken);
+}
+
+int filchi_scheduler_wake_on(struct scheduler *scheduler, int node) {
+    const struct victims *victims = &scheduler->victims;
+    struct victim_run run = filchi_victims_on_node(victims, node);
+    bool is_taken;
+    int seat = filchi_park_claim_among(&scheduler->park, victims->order + run.begin,
+                                       (uint32_t)(run.end - run.begin), &is_taken);
+    return seat < 0 ? filchi_scheduler_wake_one(scheduler)
+                    : wake_claimed(scheduler, (uint32_t)seat, is_taken);
 }
 
 void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag) {

@@ -59,6 +59,7 @@ struct producer {
     struct producer *next;   /* list of outside producers; written before it is published */
     filch_atomic_u32 hidden; /* odd while its owner has entries in its hands: see is_drained */
     filch_atomic_u32 in_use; /* 0: its thread has ended, and the next one may adopt it */
+    int32_t node;            /* whose workers look here first; -1: no matter */
     struct heap futures;     /* type-stable, 128-byte cells */
     struct extents extents;
 };
@@ -116,9 +117,9 @@ void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uin
 /* Tells where who sits on each seat is bound. Before the first worker is started. */
 void filchi_scheduler_place(struct scheduler *scheduler, const struct filchi_placement *placements);
 
-/* A producer for the calling outside thread: an abandoned one or a new one.
- * Returns: NULL if there is no memory. */
-struct producer *filchi_scheduler_join(struct scheduler *scheduler);
+/* A producer for the calling outside thread, or (`node` >= 0) for what anybody submits to the workers of
+ * a node: an abandoned one or a new one. Returns: NULL if there is no memory. */
+struct producer *filchi_scheduler_join(struct scheduler *scheduler, int node);
 
 /* Leaves a producer, entries included, to the next thread that joins. */
 void filchi_scheduler_part(struct producer *producer);
@@ -143,6 +144,9 @@ void filchi_scheduler_wake_seated(struct scheduler *scheduler);
 /* Wakes one seat, if any sleeps; a vacant one gets a worker. Returns: 0, or an errno value if only
  * vacant ones could be woken and no worker could be started. */
 int filchi_scheduler_wake_one(struct scheduler *scheduler);
+
+/* The same; if any seat sleeps on this node, one of those. */
+int filchi_scheduler_wake_on(struct scheduler *scheduler, int node);
 
 /* Sets a flag that ends or breaks the pool and wakes every worker: whoever pushes afterwards sees the
  * flag after its push, and workers that then see the flag and no work leave. */

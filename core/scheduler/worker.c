@@ -2,7 +2,8 @@
  *
  * Order of looking: its own deque (newest first), its batch (oldest first), the deques of outside
  * threads (a batch), then the other workers (one entry; the nearest first: victims.h). Every OUTSIDE_EVERY entries the outside
- * deques come first, so that tasks that keep submitting tasks do not starve them. */
+ * deques come first, so that tasks that keep submitting tasks do not starve them. What was submitted to
+ * another NUMA node comes last, and every FOREIGN_EVERY entries first. */
 #include "scheduler/worker.h"
 
 #include "base/random.h"
@@ -12,7 +13,13 @@
 #include "structures/reclaim.h"
 #include <string.h>
 
-enum { OUTSIDE_EVERY = 64, UNIFORM_EVERY = 16, FIRST_PAUSE = 16, LONGEST_PAUSE = 512 };
+enum {
+    OUTSIDE_EVERY = 64,
+    FOREIGN_EVERY = 16 * OUTSIDE_EVERY,
+    UNIFORM_EVERY = 16,
+    FIRST_PAUSE = 16,
+    LONGEST_PAUSE = 512
+};
 
 static THREAD_LOCAL struct worker *self;
 
@@ -42,6 +49,7 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     deque_init(&worker->batch, ring);
     worker->number = number;
     worker->seat = SEAT_NONE;
+    worker->reach = VICTIM_RINGS; /* it is started because there is work */
     random_seed(&worker->random, number);
     /* Only who claimed the slot makes it, so nobody else stores here. */
     filch_store_release(&scheduler->workers[number], (void *)worker); /* WORKER-MADE */
@@ -52,15 +60,16 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     return worker;
 }
 
-/* Takes a batch from an outside deque; the first entry to run, the rest to be stolen. */
-static bool take_from(struct worker *worker, struct producer *producer, uint64_t *entry) {
+/* Takes up to `most` entries from an outside deque; the first one to run, the rest to be stolen. */
+static bool take_from(struct worker *worker, struct producer *producer, size_t most,
+                      uint64_t *entry) {
     struct scheduler *scheduler = worker->producer.scheduler;
     uint64_t entries[BATCH];
     size_t share = scheduler->n_seats > 1 ? 2 : 1;
     filch_atomic_u32 *hidden = &worker->producer.hidden;
     uint32_t count = filch_load_relaxed(hidden);
     filch_store_release(hidden, count + 1); /* HIDDEN */
-    size_t n = deque_take_many(&producer->deque, entries, BATCH, share);
+    size_t n = deque_take_many(&producer->deque, entries, most, share);
     if (n == 0) {
         filch_store_release(hidden, count); /* HIDDEN */
         return false;
@@ -82,17 +91,40 @@ static bool take_from(struct worker *worker, struct producer *producer, uint64_t
     return true;
 }
 
+static bool is_foreign(const struct producer *producer, int node) {
+    return producer->node != node && producer->node >= 0 && node >= 0;
+}
+
+static int node_of(const struct worker *worker) {
+    return victims_node(&worker->producer.scheduler->victims, worker->seat);
+}
+
+/* What was submitted to the workers of another node is left to them here. */
 static bool take_outside(struct worker *worker, uint64_t *entry) {
     struct scheduler *scheduler = worker->producer.scheduler;
     if (!deque_is_empty(&worker->batch))
         return deque_steal(&worker->batch, entry) == DEQUE_TOOK;
+    int node = node_of(worker);
     struct producer *first = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
     struct producer *from = worker->next_outside != NULL ? worker->next_outside : first;
     for (struct producer *p = from; p != NULL; p = p->next)
-        if (take_from(worker, p, entry))
+        if (!is_foreign(p, node) && take_from(worker, p, BATCH, entry))
             return true;
     for (struct producer *p = first; p != from; p = p->next)
-        if (take_from(worker, p, entry))
+        if (!is_foreign(p, node) && take_from(worker, p, BATCH, entry))
+            return true;
+    return false;
+}
+
+/* One entry that was meant for another node: the rest stays there. */
+static bool take_foreign(struct worker *worker, uint64_t *entry) {
+    int node = node_of(worker);
+    if (node < 0 || !deque_is_empty(&worker->batch))
+        return false;
+    struct producer *p =
+        filch_load_acquire(&worker->producer.scheduler->outside); /* PRODUCER-MADE */
+    for (; p != NULL; p = p->next)
+        if (is_foreign(p, node) && take_from(worker, p, 1, entry))
             return true;
     return false;
 }
@@ -170,8 +202,10 @@ static bool steal(struct worker *worker, uint64_t *entry) {
 }
 
 static bool look_elsewhere(struct worker *worker, uint64_t *entry) {
+    bool reaches_all = find_reach(worker) >= VICTIM_RINGS;
     filchi_reclaim_enter();
-    bool found = take_outside(worker, entry) || steal(worker, entry);
+    bool found = take_outside(worker, entry) || steal(worker, entry) ||
+                 (reaches_all && take_foreign(worker, entry));
     filchi_reclaim_leave();
     return found;
 }
@@ -187,7 +221,8 @@ static bool take_batch(struct worker *worker, uint64_t *entry) {
 static bool find(struct worker *worker, uint64_t *entry) {
     if (++worker->tick % OUTSIDE_EVERY == 0) {
         filchi_reclaim_enter();
-        bool found = take_outside(worker, entry);
+        bool found = (worker->tick % FOREIGN_EVERY == 0 && take_foreign(worker, entry)) ||
+                     take_outside(worker, entry);
         filchi_reclaim_leave();
         if (found)
             return true;

@@ -38,7 +38,7 @@ typedef struct filch_executor filch_executor;
 /** The struct type of one argument tuple of fn: members a1, a2, ... */
 #define filch_args(fn) FILCH_CAT(filch_fn_args_, fn)
 
-/** For .numa_node: node n. */
+/** For .numa_node: node n, by the system's number. */
 #define FILCH_NODE(n) ((n) + 1)
 
 /** How one task is run. Zero always means the default. */
@@ -46,7 +46,8 @@ typedef struct filch_submit_options {
     size_t size;      /**< of this struct; filled in by the macro */
     int retries;      /**< process pools: run again after a worker's death, so many times */
     double timeout;   /**< seconds of running; refused by thread pools, which cannot stop a task */
-    int numa_node;    /**< FILCH_NODE(n); 0: anywhere */
+    int numa_node;    /**< FILCH_NODE(n), a preference: workers that the pool has bound to that node
+                           look for it first, others if they would find nothing else; 0: anywhere */
     const char *name; /**< instead of the function's name in errors; copied */
 } filch_submit_options;
 
