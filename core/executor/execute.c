@@ -41,8 +41,10 @@ static inline void leave_if_forked(uint32_t generation) {
 }
 
 /* Runs a future that this worker owns (RUNNING), up to its phase. */
-static inline enum future_phase run_task(struct pool *pool, filch_future *future) {
+static inline enum future_phase run_task(struct worker *worker, struct pool *pool,
+                                         filch_future *future) {
     struct frame frame;
+    count_up(&worker->counters.n_started);
     frame_init(&frame, pool, future, NULL);
     struct block *block = block_of(future);
     const filch_task_type *type = future->type;
@@ -52,10 +54,14 @@ static inline enum future_phase run_task(struct pool *pool, filch_future *future
     int code = type->run(block->args, future->value);
     leave_if_forked(generation);
     filchi_frame_leave(&frame);
+    count_up(&worker->counters.n_done);
     if (likely(frame.raised == NULL && code == 0 && frame.allocated == NULL &&
                is_plain(type->result_kind) && (future->extents & BLOCK_HAS_ARGS) == 0))
         return FUTURE_FINISHED;
-    return conclude(&frame, code);
+    enum future_phase phase = conclude(&frame, code);
+    if (phase == FUTURE_FAILED)
+        count_up(&worker->counters.n_failed);
+    return phase;
 }
 
 static void cancel_or_break(struct pool *pool, filch_future *future, uint32_t generation) {
@@ -76,7 +82,7 @@ static void run_entry(struct worker *worker, uint64_t entry) {
             filchi_future_deliver_deferred(future, generation);
         return;
     }
-    enum future_phase phase = run_task(pool, future);
+    enum future_phase phase = run_task(worker, pool, future);
     if ((filch_load_relaxed(&future->state) & FUTURE_SUBSCRIBED) == 0)
         filchi_worker_is_nearly_free(worker);
     intent_announce(&worker->intent, INTENT_FINISH, &entry, 1);
@@ -114,7 +120,7 @@ static void run_inline(void *arg) {
     if (!future_try_start(future, generation, worker->number))
         return;
     struct pool *pool = pool_of_worker(worker);
-    enum future_phase phase = run_task(pool, future);
+    enum future_phase phase = run_task(worker, pool, future);
     if (!filchi_future_finish_deferred(future, phase))
         return;
     uint64_t entry = entry_of(future, generation);

@@ -12,13 +12,14 @@
 enum { MOST_RETRIES = 1000 };
 
 /* The pool ended, or nobody can be started, after the push. */
-static COLD filch_status enqueue_late(const char *function, struct pool *pool, filch_future *future,
-                                      int error) {
+static COLD filch_status enqueue_late(const char *function, struct pool *pool,
+                                      struct producer *producer, filch_future *future, int error) {
     bool ending = scheduler_flags(pool->scheduler) != 0;
     if (!ending && park_is_attended(&pool->scheduler->park))
         return FILCH_OK; /* whoever is awake will come to it */
     if (!filchi_future_withdraw(future))
         return FILCH_OK; /* a worker was faster */
+    count_down(&producer->n_submitted);
     filch_status status;
     if (ending) {
         status = filchi_executor_check_open(function, pool);
@@ -36,6 +37,7 @@ static COLD filch_status enqueue_late(const char *function, struct pool *pool, f
 
 static inline filch_status enqueue(const char *function, struct pool *pool,
                                    struct producer *producer, filch_future *future) {
+    count_up(&producer->n_submitted);
     uint32_t generation = future_publish(future); /* PUBLISHED */
     uint64_t entry = entry_of(future, generation);
     if (unlikely(!producer_push(producer, entry))) {
@@ -43,6 +45,7 @@ static inline filch_status enqueue(const char *function, struct pool *pool,
             filchi_fail(FILCH_NO_MEMORY, "%s: no memory to queue task '%s'", function,
                         future->type->name);
             (void)filchi_future_withdraw(future); /* nobody has seen it */
+            count_down(&producer->n_submitted);
             filchi_submit_give_back(future);
             return FILCH_NO_MEMORY;
         }
@@ -53,7 +56,7 @@ static inline filch_status enqueue(const char *function, struct pool *pool,
         error = likely(producer->node < 0) ? filchi_scheduler_wake_one(scheduler)
                                            : filchi_scheduler_wake_on(scheduler, producer->node);
     if (unlikely(error != 0 || scheduler_flags(scheduler) != 0)) /* STOPPED */
-        return enqueue_late(function, pool, future, error);
+        return enqueue_late(function, pool, producer, future, error);
     return FILCH_OK;
 }
 

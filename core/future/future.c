@@ -126,12 +126,23 @@ void filchi_future_deliver_deferred(filch_future *future, uint32_t generation) {
     deliver(future);
 }
 
+/* PENDING to an outcome without a run. Counted first: the host may be gone together with the future. */
+static bool settle_pending(filch_future *future, uint32_t generation, uint64_t outcome,
+                           filch_atomic_u64 *counter) {
+    filch_fetch_add_relaxed(counter, (uint64_t)1);
+    if (settle_and_deliver(future, FUTURE_PENDING, generation, outcome))
+        return true;
+    filch_fetch_add_relaxed(counter, UINT64_MAX);
+    return false;
+}
+
 bool filchi_future_break(filch_future *future, uint32_t generation) {
-    return settle_and_deliver(future, FUTURE_PENDING, generation, FUTURE_FAILED | FUTURE_BROKEN);
+    return settle_pending(future, generation, FUTURE_FAILED | FUTURE_BROKEN,
+                          &future_host(future)->n_broken);
 }
 
 bool filchi_future_cancel_pending(filch_future *future, uint32_t generation) {
-    return settle_and_deliver(future, FUTURE_PENDING, generation, FUTURE_CANCELLED);
+    return settle_pending(future, generation, FUTURE_CANCELLED, &future_host(future)->n_cancelled);
 }
 
 bool filchi_future_withdraw(filch_future *future) {

@@ -84,7 +84,9 @@ struct future_host {
     uint64_t spin_ns;         /* a waiter looks so long before it sleeps */
     uint32_t fork_generation; /* of the process that opened the executor (platform/process.h) */
     bool is_shared;
-    char broken_because[168]; /* written before the first future is broken */
+    char broken_because[168];     /* written before the first future is broken */
+    filch_atomic_u64 n_cancelled; /* futures; counted before that is made known */
+    filch_atomic_u64 n_broken;
 };
 
 /* The first cache line of a block; the layer above puts the second one behind it. */

@@ -48,6 +48,7 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
     filch_store_relaxed(&producer->hidden, 0u);
     filch_store_relaxed(&producer->in_use, 1u);
     producer->node = -1;
+    filch_store_relaxed(&producer->n_submitted, (uint64_t)0);
     struct ring *ring = first_ring(producer);
     ring_init(ring, FIRST_RING);
     deque_init(&producer->deque, ring);

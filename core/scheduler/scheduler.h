@@ -28,6 +28,7 @@
 
 #include "scheduler/intent.h"
 #include "scheduler/park.h"
+#include "scheduler/stats.h"
 #include "scheduler/victims.h"
 #include "structures/deque.h"
 #include "structures/extent.h"
@@ -56,11 +57,12 @@ struct scheduler_operations {
 struct producer {
     struct deque deque;
     struct scheduler *scheduler;
-    struct producer *next;   /* list of outside producers; written before it is published */
-    filch_atomic_u32 hidden; /* odd while its owner has entries in its hands: see is_drained */
-    filch_atomic_u32 in_use; /* 0: its thread has ended, and the next one may adopt it */
-    int32_t node;            /* whose workers look here first; -1: no matter */
-    struct heap futures;     /* type-stable, 128-byte cells */
+    struct producer *next;        /* list of outside producers; written before it is published */
+    filch_atomic_u32 hidden;      /* odd while its owner has entries in its hands: see is_drained */
+    filch_atomic_u32 in_use;      /* 0: its thread has ended, and the next one may adopt it */
+    int32_t node;                 /* whose workers look here first; -1: no matter */
+    filch_atomic_u64 n_submitted; /* counted by its owner, beside what a submit writes anyway */
+    struct heap futures;          /* type-stable, 128-byte cells */
     struct extents extents;
 };
 
@@ -77,6 +79,7 @@ struct worker {
     struct worker *lucky; /* its last victim; NULL: the last try there failed */
     uint64_t random;
     struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
+    struct worker_counters counters;
     struct intent intent;
     _Alignas(CACHE_LINE) unsigned char batch_ring[sizeof(struct ring) + BATCH * sizeof(uint64_t)];
 };

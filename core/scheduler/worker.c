@@ -132,9 +132,11 @@ static bool take_foreign(struct worker *worker, uint64_t *entry) {
 static bool steal_from(struct worker *worker, struct worker *victim, uint64_t *entry) {
     if (victim == NULL || victim == worker)
         return false;
+    count_up(&worker->counters.n_steals_tried);
     if (deque_steal(&victim->batch, entry) != DEQUE_TOOK &&
         deque_steal(&victim->producer.deque, entry) != DEQUE_TOOK)
         return false;
+    count_up(&worker->counters.n_steals_won);
     worker->lucky = victim;
     worker->reach = 0;
     return true;
@@ -320,7 +322,9 @@ static bool park(struct worker *worker) {
         begin_search(worker);
         return true;
     }
+    count_up(&worker->counters.n_parks);
     (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER); /* TOKEN */
+    count_up(&worker->counters.n_wakes);
     worker->is_searching = true; /* the waker set the bit */
     return true;
 }
