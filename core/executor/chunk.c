@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "executor/transport.h"
 #include "future/error.h"
+#include "platform/clock.h"
 #include <string.h>
 
 static int run_chunk(const void *args, void *result);
@@ -19,13 +20,93 @@ static size_t args_stride(const filch_task_type *type) {
     return type->args_size > 0 ? type->args_size : 1; /* C has no empty tuples */
 }
 
-static size_t value_stride(const filch_task_type *type) {
-    return type->result_size;
+static bool is_packed(const filch_task_type *type) {
+    return type->run_many != NULL && !type->copies && chunk_is_plain(type) &&
+           type->result_size <= args_stride(type);
+}
+
+static size_t head_bytes(size_t capacity) {
+    return round_up(sizeof(struct chunk) + (capacity + 63) / 64 * sizeof(uint64_t), CACHE_LINE);
 }
 
 size_t filchi_chunk_item_bytes(const filch_task_type *type) {
-    return args_stride(type) + value_stride(type) + sizeof(filch_error *) +
+    return args_stride(type) + (is_packed(type) ? 0 : type->result_size) +
            (type->copies ? sizeof(void *) : 0);
+}
+
+size_t filchi_chunk_items(const filch_task_type *type) {
+    /* An eighth of a byte for the failed bit, and what rounding may cost. */
+    size_t room = (CHUNK_BYTES - sizeof(struct chunk) - 5 * CACHE_LINE) * 8;
+    size_t n = room / (filchi_chunk_item_bytes(type) * 8 + 1);
+    return n > 0 ? n : 1;
+}
+
+static uint64_t spare_head(uint64_t before, uint32_t reference) {
+    return ((before >> 32) + 1) << 32 | reference;
+}
+
+/* Returns: NULL if there is none. */
+static void *take_spare(struct pool *pool) {
+    uint64_t head = filch_load_acquire(&pool->spare_chunks); /* SPARE */
+    uint64_t next;
+    struct chunk *chunk;
+    do {
+        if ((uint32_t)head == 0)
+            return NULL;
+        chunk = arena_address(pool->arena, (uint32_t)head);
+        next = spare_head(head, (uint32_t)filch_load_relaxed(&chunk->next_spare));
+    } while (!filch_cas_acq_rel(&pool->spare_chunks, &head, next)); /* SPARE */
+    (void)filch_fetch_sub_acq_rel(&pool->n_spare_chunks, 1u);
+    return chunk;
+}
+
+static void keep_spare(struct pool *pool, struct chunk *chunk) {
+    if (filch_fetch_add_relaxed(&pool->n_spare_chunks, 1u) >= SPARE_CHUNKS) {
+        (void)filch_fetch_sub_acq_rel(&pool->n_spare_chunks, 1u);
+        filchi_extent_give(pool->arena, chunk);
+        return;
+    }
+    uint32_t reference = arena_reference(pool->arena, chunk);
+    uint64_t head = filch_load_relaxed(&pool->spare_chunks);
+    do {
+        filch_store_relaxed(&chunk->next_spare, head & UINT32_MAX);
+    } while (
+        !filch_cas_acq_rel(&pool->spare_chunks, &head, spare_head(head, reference))); /* SPARE */
+}
+
+/* Does an extent of so many bytes come from, and go to, the spare ones? */
+static bool is_spare_size(size_t bytes) {
+    return bytes > (size_t)1 << EXTENT_MAX_LOG2 && bytes <= CHUNK_BYTES;
+}
+
+static size_t whole_bytes(const filch_task_type *type, size_t capacity) {
+    size_t args_bytes = round_up(capacity * args_stride(type), CACHE_LINE);
+    size_t value_bytes = is_packed(type) ? 0 : round_up(capacity * type->result_size, CACHE_LINE);
+    size_t text_bytes = round_up(type->copies ? capacity * sizeof(void *) : 0, CACHE_LINE);
+    return head_bytes(capacity) + args_bytes + value_bytes + text_bytes;
+}
+
+static void lay_out(struct chunk *chunk, const filch_task_type *type, size_t capacity) {
+    char *memory = (char *)chunk;
+    char *args = memory + head_bytes(capacity);
+    char *behind_args = args + round_up(capacity * args_stride(type), CACHE_LINE);
+    size_t value_bytes = is_packed(type) ? 0 : round_up(capacity * type->result_size, CACHE_LINE);
+    chunk->type = type;
+    chunk->n = chunk->n_run = chunk->n_given = 0;
+    chunk->capacity = capacity;
+    chunk->args_stride = args_stride(type);
+    chunk->value_stride = type->result_size;
+    chunk->args = args;
+    chunk->values = is_packed(type) ? args : behind_args;
+    chunk->texts = type->copies ? (void **)(behind_args + value_bytes) : NULL;
+    chunk->failed = (uint64_t *)(chunk + 1);
+    chunk->errors = NULL;
+    chunk->has_errors = chunk->is_timed = false;
+    chunk->is_packed = is_packed(type);
+    chunk->ns = 0;
+    chunk->older = chunk->newer = NULL;
+    chunk->node = NULL;
+    chunk->first = 0;
 }
 
 filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, size_t capacity) {
@@ -34,35 +115,34 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
     filch_future *future = filchi_submit_take_block(function, pool, &chunk_type, &producer);
     if (future == NULL)
         return NULL;
-    size_t head = round_up(sizeof(struct chunk), CACHE_LINE);
-    size_t args_bytes = round_up(capacity * args_stride(type), CACHE_LINE);
-    size_t value_bytes = round_up(capacity * value_stride(type), CACHE_LINE);
-    size_t error_bytes = capacity * sizeof(filch_error *);
-    size_t text_bytes = type->copies ? capacity * sizeof(void *) : 0;
-    char *memory = filchi_extent_take(&producer->extents,
-                                      head + args_bytes + value_bytes + error_bytes + text_bytes);
-    if (memory == NULL) {
+    size_t bytes = whole_bytes(type, capacity);
+    struct chunk *chunk = is_spare_size(bytes) ? take_spare(pool) : NULL;
+    if (chunk == NULL)
+        chunk = filchi_extent_take(&producer->extents, bytes);
+    if (chunk == NULL) {
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for a chunk of %zu items", function, capacity);
         filchi_submit_give_back(future);
         return NULL;
     }
-    char *behind_values = memory + head + args_bytes + value_bytes;
-    struct chunk *chunk = (struct chunk *)memory;
-    *chunk = (struct chunk){
-        .type = type,
-        .args_stride = args_stride(type),
-        .value_stride = value_stride(type),
-        .args = memory + head,
-        .values = memory + head + args_bytes,
-        .errors = (filch_error **)behind_values,
-        .texts = type->copies ? (void **)(behind_values + error_bytes) : NULL,
-    };
+    lay_out(chunk, type, capacity);
+    chunk->future = future;
     struct block *block = block_of(future);
     block->args = block->room;
     future->value = chunk;
     future->value_size = 0;
     future->extents = BLOCK_HAS_VALUE | BLOCK_HAS_CHUNK;
     return future;
+}
+
+void filchi_chunk_release(struct pool *pool, filch_future *future) {
+    struct chunk *chunk = chunk_of(future);
+    if (state_is_done(future_state(future)) &&
+        is_spare_size(whole_bytes(chunk->type, chunk->capacity))) {
+        filchi_chunk_dispose(future);
+        future->extents = 0;
+        keep_spare(pool, chunk); /* before the future goes, which keeps the arena */
+    }
+    filch_release(future);
 }
 
 bool filchi_chunk_seal_item(struct pool *pool, struct chunk *chunk) {
@@ -89,13 +169,37 @@ bool filchi_chunk_seal_item(struct pool *pool, struct chunk *chunk) {
     return true;
 }
 
-/* Keeps what item `at` raised. */
+/* Keeps what item `at` raised. Without memory for it the item has failed all the same. */
 static void keep_error(struct frame *frame, struct chunk *chunk, size_t at) {
-    if (!chunk->has_errors)
-        memset(chunk->errors, 0, chunk->n * sizeof(filch_error *));
-    chunk->has_errors = true;
-    chunk->errors[at] = frame->raised;
+    if (!chunk->has_errors) {
+        memset(chunk->failed, 0, (chunk->n + 63) / 64 * sizeof(uint64_t));
+        chunk->has_errors = true;
+        struct producer *producer = filchi_pool_producer(frame->pool);
+        size_t bytes = chunk->n * sizeof(filch_error *);
+        chunk->errors = producer == NULL ? NULL : filchi_extent_take(&producer->extents, bytes);
+        if (chunk->errors != NULL)
+            memset(chunk->errors, 0, bytes);
+    }
+    chunk->failed[at / 64] |= (uint64_t)1 << at % 64;
+    if (chunk->errors != NULL)
+        chunk->errors[at] = frame->raised;
+    else
+        filchi_error_give(frame->pool->arena, frame->raised);
     frame->raised = NULL;
+}
+
+filch_error *filchi_chunk_error(const struct chunk *chunk, size_t at) {
+    if (!chunk_has_failed(chunk, at))
+        return NULL;
+    return chunk->errors != NULL ? chunk->errors[at] : filchi_error_without_memory();
+}
+
+size_t filchi_chunk_end_of_good(const struct chunk *chunk, size_t at) {
+    if (!chunk->has_errors)
+        return chunk->n_run;
+    while (at < chunk->n_run && !chunk_has_failed(chunk, at))
+        at++;
+    return at;
 }
 
 static void drop_text(struct arena *arena, struct chunk *chunk, size_t at) {
@@ -105,18 +209,31 @@ static void drop_text(struct arena *arena, struct chunk *chunk, size_t at) {
     }
 }
 
-/* Cancelled while it runs, a chunk stops between two items. */
-static int run_chunk(const void *args, void *result) {
-    (void)args;
-    struct chunk *chunk = result;
+static bool is_cancelled(const filch_future *future) {
+    return (filch_load_relaxed(&future->state) & FUTURE_CANCEL_REQUESTED) != 0;
+}
+
+/* Runs the items by their type's own loop, which comes back when an item has raised or when the chunk
+ * is cancelled. Only for results that need no care. */
+static void run_by_loop(struct frame *frame, struct chunk *chunk) {
     const filch_task_type *type = chunk->type;
-    struct frame *frame = filchi_frame_current();
-    filch_future *future = frame->future;
-    bool is_plain = type->result_kind < FILCH_KIND_STRING && !type->copies;
-    frame->name = type->name;
-    for (size_t i = 0; i < chunk->n; i++) {
-        if (unlikely(filch_load_relaxed(&future->state) & FUTURE_CANCEL_REQUESTED))
-            break;
+    const filch_task_watch watch = {&frame->future->state, FUTURE_CANCEL_REQUESTED,
+                                    (const void *const *)&frame->raised};
+    for (size_t i = 0; i < chunk->n && !is_cancelled(frame->future);) {
+        i += type->run_many(chunk->args + i * chunk->args_stride,
+                            chunk->values + i * chunk->value_stride, chunk->n - i, &watch);
+        if (unlikely(frame->raised != NULL))
+            keep_error(frame, chunk, i - 1);
+        chunk->n_run = i;
+    }
+    if (unlikely(frame->allocated != NULL))
+        filchi_transport_conclude(frame, type, chunk->values, 0, &(void *){NULL});
+}
+
+static void run_one_by_one(struct frame *frame, struct chunk *chunk) {
+    const filch_task_type *type = chunk->type;
+    bool is_plain = chunk_is_plain(type) && !type->copies;
+    for (size_t i = 0; i < chunk->n && !is_cancelled(frame->future); i++) {
         void *value = chunk->values + i * chunk->value_stride;
         int code = type->run(chunk->args + i * chunk->args_stride, value);
         if (unlikely(!is_plain || code != 0 || frame->raised != NULL || frame->allocated != NULL))
@@ -126,12 +243,26 @@ static int run_chunk(const void *args, void *result) {
         drop_text(frame->pool->arena, chunk, i);
         chunk->n_run = i + 1;
     }
+}
+
+/* Cancelled while it runs, a chunk stops between two items. */
+static int run_chunk(const void *args, void *result) {
+    (void)args;
+    struct chunk *chunk = result;
+    struct frame *frame = filchi_frame_current();
+    frame->name = chunk->type->name;
+    uint64_t began = chunk->is_timed ? filchi_clock_ns() : 0;
+    if (chunk->type->run_many != NULL && !chunk->type->copies && chunk_is_plain(chunk->type))
+        run_by_loop(frame, chunk);
+    else
+        run_one_by_one(frame, chunk);
+    chunk->ns = chunk->is_timed ? filchi_clock_ns() - began : 0;
     return 0;
 }
 
 static void *text_of_value(const struct chunk *chunk, size_t at) {
     char *value = chunk->values + at * chunk->value_stride;
-    if (chunk_error(chunk, at) != NULL)
+    if (chunk_has_failed(chunk, at))
         return NULL;
     if (chunk->type->result_kind == FILCH_KIND_STRING ||
         chunk->type->result_kind == FILCH_KIND_BYTES)
@@ -139,22 +270,27 @@ static void *text_of_value(const struct chunk *chunk, size_t at) {
     return NULL;
 }
 
-void filchi_chunk_forget_item(struct arena *arena, struct chunk *chunk, size_t at) {
-    void *text = text_of_value(chunk, at);
-    if (text != NULL)
-        filchi_extent_give(arena, text);
-    filchi_error_give(arena, chunk_error(chunk, at));
-    chunk->n_given = at + 1;
+void filchi_chunk_forget(struct arena *arena, struct chunk *chunk, size_t end) {
+    end = end < chunk->n_run ? end : chunk->n_run;
+    for (; chunk->n_given < end && (chunk->has_errors || !chunk_is_plain(chunk->type));
+         chunk->n_given++) {
+        void *text = text_of_value(chunk, chunk->n_given);
+        if (text != NULL)
+            filchi_extent_give(arena, text);
+        if (chunk->errors != NULL)
+            filchi_error_give(arena, chunk->errors[chunk->n_given]);
+    }
+    chunk->n_given = end > chunk->n_given ? end : chunk->n_given;
 }
 
 static void report_unseen(const struct chunk *chunk) {
     const filch_error *first = NULL;
     size_t n = 0;
-    for (size_t i = chunk->n_given; chunk->has_errors && i < chunk->n_run; i++)
-        if (chunk->errors[i] != NULL) {
-            first = first == NULL ? chunk->errors[i] : first;
-            n++;
-        }
+    for (size_t i = chunk->n_given; chunk->has_errors && i < chunk->n_run; i++) {
+        const filch_error *error = filchi_chunk_error(chunk, i);
+        first = first == NULL ? error : first;
+        n += error != NULL;
+    }
     if (n > 0 && filchi_worker_self() != NULL)
         filchi_worker_is_busy(filchi_worker_self());
     if (n > 0)
@@ -168,8 +304,11 @@ void filchi_chunk_dispose(filch_future *future) {
     struct chunk *chunk = chunk_of(future);
     struct arena *arena = future_arena(future);
     report_unseen(chunk);
-    while (chunk->n_given < chunk->n_run)
-        filchi_chunk_forget_item(arena, chunk, chunk->n_given);
-    for (size_t i = chunk->n_run; i < chunk->n; i++)
-        drop_text(arena, chunk, i);
+    filchi_chunk_forget(arena, chunk, chunk->n_run);
+    if (chunk->texts != NULL)
+        for (size_t i = chunk->n_run; i < chunk->n; i++)
+            drop_text(arena, chunk, i);
+    if (chunk->errors != NULL)
+        filchi_extent_give(arena, chunk->errors);
+    chunk->errors = NULL;
 }

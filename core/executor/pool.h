@@ -37,6 +37,8 @@ struct pool {
     struct scheduler *scheduler;
     filch_executor *executor;      /* of the process that opened it; valid until close */
     uint64_t serial;               /* never used twice in a process */
+    filch_atomic_u64 spare_chunks; /* a stack: reference of the first, and a tag (chunk.h) */
+    filch_atomic_u32 n_spare_chunks;
     filch_atomic_u32 n_delivering; /* outside threads that are running callbacks */
     filch_atomic_u32 is_broken;    /* 1: broken_because is being written, 2: it is there */
 };

@@ -51,6 +51,10 @@ filch_error *filchi_error_new(struct extents *extents, const char *task, int cod
     return error;
 }
 
+filch_error *filchi_error_without_memory(void) {
+    return (filch_error *)&no_memory;
+}
+
 void filchi_error_give(struct arena *arena, filch_error *error) {
     if (error != NULL && error != &no_memory)
         filchi_extent_give(arena, error);

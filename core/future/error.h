@@ -15,6 +15,9 @@
 filch_error *filchi_error_new(struct extents *extents, const char *task, int code, int worker,
                               const char *file, int line, const char *format, va_list list);
 
+/* The static record. */
+filch_error *filchi_error_without_memory(void);
+
 /* Frees what filchi_error_new gave; NULL and the static record are allowed. */
 void filchi_error_give(struct arena *arena, filch_error *error);
 

@@ -65,6 +65,13 @@ typedef struct filch_submit_options {
 #define filch_submit_with(executor, options, ...)                                                  \
     FILCH_SUBMIT_(FILCH_COUNT(__VA_ARGS__), executor, options, __VA_ARGS__)
 
+/** What a loop over items looks at after each: has the item raised, and is it to stop. */
+typedef struct filch_task_watch {
+    const filch_atomic_u64 *stop_word; /**< to stop once it has one of */
+    uint64_t stop_bits;                /**< these bits */
+    const void *const *raised;         /**< not NULL after an item that raised */
+} filch_task_watch;
+
 /** What FILCH_TASK knows of a function; the submit function that it generates passes it on.
  * Owns: static storage of the module that declares the task. */
 typedef struct filch_task_type {
@@ -78,6 +85,9 @@ typedef struct filch_task_type {
     bool copies;                                /**< has string or bytes parameters */
     filch_kind kinds[8];                        /**< how each parameter travels */
     size_t offsets[8];                          /**< where each lies in the tuple, in bytes */
+    /** Calls it for up to n tuples, one behind the other, until one has raised or it is to stop; a
+     * result may replace its tuple. Returns: how many ran, 1 or more. NULL: `run` is called instead. */
+    size_t (*run_many)(const void *args, void *results, size_t n, const filch_task_watch *watch);
 } filch_task_type;
 
 /** The function under filch_submit. `args` is the argument tuple. @return as filch_submit. */

@@ -289,7 +289,6 @@ CONTRACT(bad_input, map) {
     CHECK_NONE(filch_map(ex, twice, items, 3, .chunksize = -1), FILCH_INVALID, "chunksize");
     CHECK_NONE(filch_map(ex, twice, items, 3, .buffersize = -1), FILCH_INVALID, "buffersize");
     CHECK_NONE(filch_map(ex, twice, items, 3, .timeout = not_a_number), FILCH_INVALID, "timeout");
-    CHECK_NONE(filch_map(ex, twice, items, 3, .unordered = true), FILCH_UNSUPPORTED, "unordered");
     CHECK_NONE(filch_map(ex, twice, items, 3, .next = produce_nothing, .buffersize = 1),
                FILCH_INVALID, "items");
     CHECK_NULL(filch_map(ex, twice, items, SIZE_MAX));

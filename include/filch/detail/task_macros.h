@@ -5,6 +5,7 @@
  *     filch_fn_input_<fn>   what an array given to filch_map holds: a1, or the whole struct
  *     filch_fn_item_<fn>    that input as arguments, converted as in a call
  *     filch_fn_run_<fn>     the call itself, from arguments to result
+ *     filch_fn_many_<fn>    the same for items of a map, one after the other
  *     filch_fn_type_<fn>    the descriptor (struct filch_task_type)
  *     filch_fn_submit_<fn>  the typed submit
  * All of it is static and marked unused. A trailing comma in the callers' lists keeps every variadic
@@ -12,6 +13,7 @@
 #ifndef FILCH_DETAIL_TASK_MACROS_H
 #define FILCH_DETAIL_TASK_MACROS_H
 
+#include <filch/detail/atomic.h>
 #include <filch/detail/macros.h>
 
 #define FILCH_UNUSED __attribute__((unused))
@@ -132,7 +134,29 @@
         *(__typeof__(ret) *)filch_result = fn(FILCH_PASSED_##n);                                   \
         return 0;                                                                                  \
     }                                                                                              \
+    FILCH_TASK_LOOP(fn, __typeof__(ret) filch_value = fn(FILCH_PASSED_##n);                        \
+                    __builtin_memcpy(filch_to, &filch_value, sizeof filch_value);                  \
+                    filch_to += sizeof filch_value)                                                \
     FILCH_TASK_TYPE(n, fn, types, sizeof(ret), FILCH_ALIGNOF(ret), FILCH_KIND_OF(ret))
+
+/* A result may replace its tuple, which has been read by then; it is stored by memcpy, so that the
+ * compiler does not take the two for different objects. */
+#define FILCH_TASK_LOOP(fn, ...)                                                                   \
+    static inline FILCH_UNUSED size_t filch_fn_many_##fn(const void *filch_args,                   \
+                                                         void *filch_values, size_t filch_n,       \
+                                                         const filch_task_watch *filch_watch) {    \
+        const filch_fn_args_##fn *filch_in = (const filch_fn_args_##fn *)filch_args;               \
+        char *filch_to = (char *)filch_values;                                                     \
+        (void)filch_to;                                                                            \
+        for (size_t filch_at = 0; filch_at < filch_n; filch_in++) {                                \
+            __VA_ARGS__;                                                                           \
+            filch_at++;                                                                            \
+            if (*filch_watch->raised != NULL ||                                                    \
+                (filch_load_relaxed(filch_watch->stop_word) & filch_watch->stop_bits) != 0)        \
+                return filch_at;                                                                   \
+        }                                                                                          \
+        return filch_n;                                                                            \
+    }
 
 #define FILCH_TASK_VOID_(count, fn, ...)                                                           \
     FILCH_TASK_VOID_N(FILCH_CAT(FILCH_LESS_, count), fn, __VA_ARGS__)
@@ -147,6 +171,7 @@
         fn(FILCH_PASSED_##n);                                                                      \
         return 0;                                                                                  \
     }                                                                                              \
+    FILCH_TASK_LOOP(fn, fn(FILCH_PASSED_##n))                                                      \
     FILCH_TASK_TYPE(n, fn, types, 0, 1, FILCH_KIND_VOID)
 
 #define FILCH_TASK_ARGS(n, fn, types)                                                              \
@@ -169,7 +194,8 @@
         n,                                                                                         \
         FILCH_COPIED_##n types,                                                                    \
         {FILCH_KINDS_##n types},                                                                   \
-        {FILCH_OFFSETS_##n(fn)}};                                                                  \
+        {FILCH_OFFSETS_##n(fn)},                                                                   \
+        filch_fn_many_##fn};                                                                       \
     static inline FILCH_UNUSED filch_future *filch_fn_submit_##fn(                                 \
         filch_executor *filch_ex, const filch_submit_options *filch_opt FILCH_PARAMS_##n types) {  \
         FILCH_TUPLE_##n(fn) return filch_submit_task(filch_ex, &filch_fn_type_##fn,                \

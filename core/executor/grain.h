@@ -1,0 +1,44 @@
+/* executor/grain.h: how many items the next piece of a range is given: of a map, or of filch_for.
+ *
+ * A piece is to take about TARGET_NS: so long that what a piece costs is little beside it, so short
+ * that pieces balance and stop soon. What an item takes is learnt from pieces that have run. Until one
+ * has, pieces double from one item on; a piece is at most GROWTH times as large as the last one, since
+ * items may differ; and nobody gets more than a share of what is left, so the last pieces are small.
+ *
+ * Invariant: a piece has 1 to max(1, left) items. Threads: one at a time per grain. */
+#ifndef FILCHI_GRAIN_H
+#define FILCHI_GRAIN_H
+
+#include "base/cc.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GRAIN_TARGET_NS = 50000, GRAIN_GROWTH = 8 };
+
+struct grain {
+    double ns_per_item; /* 0: not known */
+    size_t last;        /* items of the last piece; 0: none yet */
+};
+
+/* A piece of `n` items took `ns`. The last few pieces count; a slower one at once, since a piece that
+ * is too long costs more than one that is too short. */
+static inline void grain_note(struct grain *grain, size_t n, uint64_t ns) {
+    double seen = ((double)ns + 1) / (double)n;
+    bool is_new = grain->ns_per_item == 0 || seen > grain->ns_per_item;
+    grain->ns_per_item = is_new ? seen : (3 * grain->ns_per_item + seen) / 4;
+}
+
+/* The number of items for the next piece of `left`, at most `share` and at most `most`. */
+static inline size_t grain_next(struct grain *grain, size_t left, size_t share, size_t most) {
+    size_t n = grain->last == 0 ? 1 : grain->last * (grain->ns_per_item == 0 ? 2 : GRAIN_GROWTH);
+    if (grain->ns_per_item * (double)n > GRAIN_TARGET_NS)
+        n = (size_t)(GRAIN_TARGET_NS / grain->ns_per_item);
+    n = n < share ? n : share;
+    n = n < most ? n : most;
+    n = n < left ? n : left;
+    n = n > 0 ? n : 1;
+    grain->last = n;
+    return n;
+}
+
+#endif
