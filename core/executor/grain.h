@@ -10,6 +10,7 @@
 #define FILCHI_GRAIN_H
 
 #include "base/cc.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,92 +1,64 @@
 /* future/as_completed.c: iterating over futures in the order of their completion.
  *
- * Those already done come first, in the order given; the others as their nodes arrive in the
- * consumer's list. Each slot retains its future until it has been given. */
+ * Those that were done when they came in are given first, in that order; the others as their nodes
+ * arrive in the consumer's list. Each slot retains its future until it has been given. */
 #include "base/status.h"
-#include "future/subscribers.h"
+#include "future/watched.h"
 #include "platform/clock.h"
 #include <filch/collect.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-struct slot {
-    filch_future *future;    /* NULL once given */
-    struct subscriber *node; /* NULL: it was done already */
-};
-
 struct filch_completed {
-    struct consumer *consumer; /* NULL if all were done already */
+    struct consumer *consumer; /* NULL as long as nobody needs it */
     struct completion_node *arrived;
-    struct slot *slots; /* the ones done already first */
-    size_t n;
-    size_t n_ready; /* slots[0..n_ready) were done already */
-    size_t n_given_ready;
+    struct watched watched;
+    size_t first_ready, last_ready; /* slots of futures that were done already; number + 1 */
+    size_t n;                       /* futures that came in */
     size_t n_given;
+    size_t first_left; /* no slot before it holds a future */
 };
 
-static size_t hash(const filch_future *future) {
-    return (size_t)(((uint64_t)(uintptr_t)future >> 7) * UINT64_C(0x9E3779B97F4A7C15) >> 20);
+static bool need_consumer(filch_completed *completed) {
+    if (completed->consumer == NULL)
+        completed->consumer = filchi_consumer_open();
+    return completed->consumer != NULL;
 }
 
-/* Copies the distinct futures. Returns: their number, or SIZE_MAX without memory. */
-static size_t copy_distinct(struct slot *slots, filch_future *const *futures, size_t n) {
-    size_t capacity = 16;
-    while (capacity < 2 * n)
-        capacity *= 2;
-    filch_future **seen = calloc(capacity, sizeof(filch_future *));
-    if (seen == NULL)
-        return SIZE_MAX;
-    size_t distinct = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = hash(futures[i]) & (capacity - 1);
-        while (seen[at] != NULL && seen[at] != futures[i])
-            at = (at + 1) & (capacity - 1);
-        if (seen[at] == NULL) {
-            seen[at] = futures[i];
-            slots[distinct++].future = futures[i];
-        }
-    }
-    free(seen);
-    return distinct;
+static void make_ready(filch_completed *completed, size_t number) {
+    if (completed->last_ready != 0)
+        completed->watched.slots[completed->last_ready - 1].next = number + 1;
+    else
+        completed->first_ready = number + 1;
+    completed->last_ready = number + 1;
 }
 
-/* Puts the slots whose future was done already in front, keeping their order. */
-static bool sort_ready_first(filch_completed *completed) {
-    struct slot *waiting = malloc(completed->n * sizeof *waiting + 1);
-    if (waiting == NULL)
+/* Takes a future in, unless it is there. The set has room for it. Returns: false without memory. */
+static bool take_in(filch_completed *completed, filch_future *future) {
+    bool is_new, is_done = state_is_done(future_state(future));
+    if (!is_done && !need_consumer(completed))
         return false;
-    size_t n_waiting = 0;
-    for (size_t i = 0; i < completed->n; i++) {
-        if (completed->slots[i].node == NULL)
-            completed->slots[completed->n_ready++] = completed->slots[i];
-        else
-            waiting[n_waiting++] = completed->slots[i];
+    size_t number = filchi_watched_put(&completed->watched, future, &is_new);
+    if (!is_new)
+        return true;
+    struct consumer *consumer = completed->consumer;
+    struct subscriber *node = NULL;
+    if (!is_done &&
+        filchi_subscribers_add(future, consumer, consumer->generation, &node) != FILCH_OK) {
+        filchi_watched_remove(&completed->watched, number);
+        return false;
     }
-    for (size_t i = 0; i < n_waiting; i++) {
-        struct slot *slot = &completed->slots[completed->n_ready + i];
-        *slot = waiting[i];
-        slot->node->arg = slot; /* read by this thread alone, when the node arrives */
-    }
-    free(waiting);
+    completed->watched.slots[number].node = node;
+    if (node != NULL)
+        node->arg = (void *)(uintptr_t)number; /* read by this side alone, when the node arrives */
+    else
+        make_ready(completed, number);
+    filch_retain(future);
+    completed->n++;
+    if (number < completed->first_left)
+        completed->first_left = number;
     return true;
-}
-
-static bool subscribe(filch_completed *completed) {
-    for (size_t i = 0; i < completed->n; i++) {
-        struct slot *slot = &completed->slots[i];
-        if (state_is_done(future_state(slot->future)))
-            continue;
-        if (completed->consumer == NULL)
-            completed->consumer = filchi_consumer_open();
-        if (completed->consumer == NULL)
-            return false;
-        struct consumer *consumer = completed->consumer;
-        if (filchi_subscribers_add(slot->future, consumer, consumer->generation, &slot->node) !=
-            FILCH_OK)
-            return false;
-    }
-    return sort_ready_first(completed);
 }
 
 filch_completed *filch_as_completed(filch_future *const *futures, size_t n) {
@@ -94,7 +66,7 @@ filch_completed *filch_as_completed(filch_future *const *futures, size_t n) {
         filchi_fail(FILCH_INVALID, "filch_as_completed: futures is NULL, but n is %zu", n);
         return NULL;
     }
-    if (n > PTRDIFF_MAX / sizeof(struct slot)) {
+    if (n > PTRDIFF_MAX / sizeof(filch_future *)) {
         filchi_fail(FILCH_INVALID, "filch_as_completed: n is %zu, more than an array can have", n);
         return NULL;
     }
@@ -104,32 +76,33 @@ filch_completed *filch_as_completed(filch_future *const *futures, size_t n) {
             return NULL;
         }
     filch_completed *completed = calloc(1, sizeof *completed);
-    struct slot *slots = completed == NULL ? NULL : calloc(n + 1, sizeof *slots);
-    size_t distinct = slots == NULL ? SIZE_MAX : copy_distinct(slots, futures, n);
-    if (distinct == SIZE_MAX) {
-        free(slots);
-        free(completed);
-        filchi_fail(FILCH_NO_MEMORY, "filch_as_completed: no memory for %zu futures", n);
-        return NULL;
-    }
-    completed->slots = slots;
-    completed->n = distinct;
-    for (size_t i = 0; i < distinct; i++)
-        filch_retain(slots[i].future);
-    if (subscribe(completed))
+    bool is_in = completed != NULL && filchi_watched_reserve(&completed->watched, n);
+    for (size_t i = 0; i < n && is_in; i++)
+        is_in = take_in(completed, futures[i]);
+    if (is_in)
         return completed;
     filch_completed_close(completed);
-    filchi_fail(FILCH_NO_MEMORY, "filch_as_completed: no memory to watch %zu futures", n);
+    filchi_fail(FILCH_NO_MEMORY, "filch_as_completed: no memory for %zu futures", n);
     return NULL;
 }
 
-static filch_future *give(filch_completed *completed, struct slot *slot) {
-    filch_future *future = slot->future;
-    slot->future = NULL;
+static filch_future *give(filch_completed *completed, size_t number) {
+    filch_future *future = completed->watched.slots[number].future;
+    filchi_watched_remove(&completed->watched, number);
     completed->n_given++;
     /* The caller has a handle of its own, so this one is not the last. */
     filch_release(future);
     return future;
+}
+
+static filch_future *take_ready(filch_completed *completed) {
+    if (completed->first_ready == 0)
+        return NULL;
+    size_t number = completed->first_ready - 1;
+    completed->first_ready = completed->watched.slots[number].next;
+    if (completed->first_ready == 0)
+        completed->last_ready = 0;
+    return give(completed, number);
 }
 
 static filch_future *take_arrived(filch_completed *completed) {
@@ -140,7 +113,7 @@ static filch_future *take_arrived(filch_completed *completed) {
     struct subscriber *node = container_of(completed->arrived, struct subscriber, link);
     completed->arrived = (struct completion_node *)filch_load_relaxed(&node->link.next);
     filchi_future_await_outcome(node->future);
-    return give(completed, node->arg);
+    return give(completed, (size_t)(uintptr_t)node->arg);
 }
 
 static filch_status fail_timeout(const filch_completed *completed) {
@@ -149,10 +122,13 @@ static filch_status fail_timeout(const filch_completed *completed) {
 }
 
 /* One that is left and may be waited for is enough. `*host`: the host of that one. */
-static filch_status before_wait_next(const filch_completed *completed, struct future_host **host) {
+static filch_status before_wait_next(filch_completed *completed, struct future_host **host) {
+    const struct watched *watched = &completed->watched;
+    while (watched->slots[completed->first_left].future == NULL)
+        completed->first_left++;
     filch_status status = FILCH_INVALID_STATE;
-    for (size_t i = completed->n_ready; i < completed->n && status != FILCH_OK; i++) {
-        filch_future *future = completed->slots[i].future;
+    for (size_t i = completed->first_left; i < watched->n_slots && status != FILCH_OK; i++) {
+        filch_future *future = watched->slots[i].future;
         if (future == NULL)
             continue;
         *host = future_host(future);
@@ -161,22 +137,7 @@ static filch_status before_wait_next(const filch_completed *completed, struct fu
     return status;
 }
 
-filch_status filch_completed_next(filch_completed *completed, filch_future **future,
-                                  double timeout) {
-    if (completed == NULL || future == NULL)
-        return filchi_fail(FILCH_INVALID, "filch_completed_next: %s is NULL",
-                           completed == NULL ? "completed" : "future");
-    *future = NULL;
-    if (isnan(timeout))
-        return filchi_fail(FILCH_INVALID, "filch_completed_next: timeout is not a number; pass "
-                                          "FILCH_FOREVER for no limit");
-    if (completed->n_given == completed->n)
-        return filchi_fail(FILCH_END, "filch_completed_next: all %zu futures have been given",
-                           completed->n);
-    if (completed->n_given_ready < completed->n_ready) {
-        *future = give(completed, &completed->slots[completed->n_given_ready++]);
-        return FILCH_OK;
-    }
+static filch_status await_next(filch_completed *completed, filch_future **future, double timeout) {
     uint64_t deadline_ns = filchi_clock_deadline(timeout);
     for (struct future_host *host = NULL;;) {
         *future = take_arrived(completed);
@@ -195,11 +156,68 @@ filch_status filch_completed_next(filch_completed *completed, filch_future **fut
     }
 }
 
+/* Makes the descriptor, if there is one, say whether the next call would give something. */
+static void show(filch_completed *completed) {
+    if (completed->consumer != NULL)
+        filchi_consumer_show(completed->consumer, completed->first_ready != 0 ||
+                                                      completed->arrived != NULL ||
+                                                      completed->n_given == completed->n);
+}
+
+filch_status filch_completed_next(filch_completed *completed, filch_future **future,
+                                  double timeout) {
+    if (completed == NULL || future == NULL)
+        return filchi_fail(FILCH_INVALID, "filch_completed_next: %s is NULL",
+                           completed == NULL ? "completed" : "future");
+    *future = NULL;
+    if (isnan(timeout))
+        return filchi_fail(FILCH_INVALID, "filch_completed_next: timeout is not a number; pass "
+                                          "FILCH_FOREVER for no limit");
+    if (completed->n_given == completed->n)
+        return filchi_fail(FILCH_END, "filch_completed_next: all %zu futures have been given",
+                           completed->n);
+    filch_status status = FILCH_OK;
+    *future = take_ready(completed);
+    if (*future == NULL)
+        status = await_next(completed, future, timeout);
+    show(completed);
+    return status;
+}
+
+filch_status filch_completed_add(filch_completed *completed, filch_future *future) {
+    if (completed == NULL || future == NULL)
+        return filchi_fail(FILCH_INVALID, "filch_completed_add: %s is NULL",
+                           completed == NULL ? "completed" : "future");
+    if (!filchi_watched_reserve(&completed->watched, completed->watched.n_futures + 1) ||
+        !take_in(completed, future))
+        return filchi_fail(FILCH_NO_MEMORY, "filch_completed_add: no memory for one future more");
+    show(completed);
+    return FILCH_OK;
+}
+
+int filch_completed_fd(filch_completed *completed) {
+    if (completed == NULL) {
+        filchi_fail(FILCH_INVALID, "filch_completed_fd: completed is NULL");
+        return -1;
+    }
+    if (!need_consumer(completed)) {
+        filchi_fail(FILCH_NO_MEMORY, "filch_completed_fd: no memory for a descriptor");
+        return -1;
+    }
+    int fd = filchi_consumer_fd(completed->consumer);
+    if (fd < 0)
+        filchi_fail(FILCH_SYSTEM, "filch_completed_fd: the system gave no eventfd; close "
+                                  "descriptors, or raise their limit (ulimit -n)");
+    else
+        show(completed);
+    return fd;
+}
+
 void filch_completed_close(filch_completed *completed) {
     if (completed == NULL)
         return;
-    for (size_t i = 0; i < completed->n; i++) {
-        struct slot *slot = &completed->slots[i];
+    for (size_t i = 0; i < completed->watched.n_slots; i++) {
+        struct slot *slot = &completed->watched.slots[i];
         if (slot->future == NULL)
             continue;
         if (slot->node != NULL)
@@ -208,6 +226,6 @@ void filch_completed_close(filch_completed *completed) {
     }
     if (completed->consumer != NULL)
         filchi_consumer_close(completed->consumer);
-    free(completed->slots);
+    filchi_watched_fini(&completed->watched);
     free(completed);
 }

@@ -2,6 +2,7 @@
 #include "future/consumer.h"
 
 #include "platform/clock.h"
+#include "platform/event.h"
 #include "platform/futex.h"
 #include "structures/slab.h"
 #include <pthread.h>
@@ -39,8 +40,11 @@ struct consumer *filchi_consumer_open(void) {
             filchi_heap_init(&home.heap, home.arena, CONSUMER_LOG2, true);
     }
     struct consumer *consumer = home.arena == NULL ? NULL : heap_take(&home.heap);
+    if (consumer != NULL)
+        consumer->fd = -1;
     unlock_home();
     if (consumer != NULL) {
+        /* A late finisher may be ringing: it looks under the lock, and at this list. */
         filch_store_relaxed(&consumer->bell, 0u);
         consumer->generation = completion_list_reopen(&consumer->list);
     }
@@ -49,28 +53,87 @@ struct consumer *filchi_consumer_open(void) {
 
 void filchi_consumer_close(struct consumer *consumer) {
     (void)completion_list_reopen(&consumer->list);
+    if (consumer->fd >= 0) {
+        lock_home();
+        filchi_event_close(consumer->fd);
+        consumer->fd = -1;
+        unlock_home();
+    }
     slab_free(consumer);
+}
+
+/* With the lock held. */
+static void set_event(struct consumer *consumer) {
+    if (!consumer->is_set)
+        filchi_event_set(consumer->fd);
+    consumer->is_set = true;
+    (void)filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_POLLED);
+}
+
+/* No readiness is lost. A node that is in the list before the owner's last look under the lock is seen
+ * by that look. One that comes later comes after POLLED was set (BELL), so its finisher comes here, and
+ * finds the list not empty, or emptied by the owner, which has shown what it took. And none is made up:
+ * a finisher that is late sets the descriptor only if the list, whosever it is now, has something. */
+static COLD void ring_event(struct consumer *consumer) {
+    lock_home();
+    if (consumer->fd >= 0 && !completion_list_is_empty(&consumer->list))
+        set_event(consumer);
+    unlock_home();
+}
+
+int filchi_consumer_fd(struct consumer *consumer) {
+    if (consumer->fd < 0) {
+        int fd = filchi_event_open();
+        if (fd < 0)
+            return -1;
+        lock_home();
+        consumer->fd = fd;
+        consumer->is_set = false;
+        unlock_home();
+    }
+    return consumer->fd;
+}
+
+void filchi_consumer_show(struct consumer *consumer, bool is_ready) {
+    if (consumer->fd < 0)
+        return;
+    lock_home();
+    if (!is_ready) {
+        if (consumer->is_set)
+            filchi_event_clear(consumer->fd);
+        consumer->is_set = false;
+        filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_POLLED); /* BELL */
+    }
+    if (is_ready || !completion_list_is_empty(&consumer->list)) /* BELL */
+        set_event(consumer);
+    unlock_home();
 }
 
 void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
                           struct completion_node *node) {
     if (!completion_list_push(&consumer->list, generation, node)) /* BELL */
         return;
-    uint32_t somebody = 1;
-    if (filch_load_seq_cst(&consumer->bell) == 1 && /* BELL */
-        filch_cas_acq_rel(&consumer->bell, &somebody, 0u))
-        filchi_futex_wake(&consumer->bell.value, 1, false);
+    uint32_t bell = filch_load_seq_cst(&consumer->bell); /* BELL */
+    if (bell & BELL_SLEEPER) {
+        bell = filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_SLEEPER);
+        if (bell & BELL_SLEEPER)
+            filchi_futex_wake(&consumer->bell.value, 1, false);
+    }
+    if (unlikely(bell & BELL_POLLED))
+        ring_event(consumer);
 }
 
+/* Returns: false if the deadline passed first. */
 static bool sleep_on(struct consumer *consumer, uint64_t deadline_ns) {
     bool in_time = true;
     while (completion_list_is_empty(&consumer->list)) {
-        filch_store_seq_cst(&consumer->bell, 1u);                   /* BELL */
-        if (!completion_list_is_empty(&consumer->list) || !in_time) /* BELL */
+        uint32_t bell = filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_SLEEPER); /* BELL */
+        if (!completion_list_is_empty(&consumer->list) || !in_time)                      /* BELL */
             break;
-        in_time = filchi_futex_wait(&consumer->bell.value, 1, deadline_ns, false);
+        bell |= BELL_SLEEPER;
+        in_time = filchi_futex_wait(&consumer->bell.value, bell, deadline_ns, false);
     }
-    filch_store_relaxed(&consumer->bell, 0u);
+    (void)filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_SLEEPER);
     return !completion_list_is_empty(&consumer->list);
 }
 

@@ -8,18 +8,30 @@
  * They live in an arena of their own that is never unmapped, since a finisher in one executor may be
  * late for a collection that is over futures of another one, closed by then.
  *
+ * For event loops a consumer has, on demand, a descriptor that is set while its owner would get
+ * something. Its owner clears it, and whoever pushes to an armed one sets it; both under one lock, since
+ * a late finisher must not write to a descriptor that was closed and is somebody else's by then.
+ *
  * Edge BELL: push (seq_cst), load of the bell (seq_cst) against bell set (seq_cst), look at the list
- * (seq_cst): the finisher sees the bell set, or the sleeper sees the node. */
+ * (seq_cst): the finisher sees the bell set, or the sleeper (the owner that arms the descriptor) sees
+ * the node. */
 #ifndef FILCHI_CONSUMER_H
 #define FILCHI_CONSUMER_H
 
 #include "future/future.h"
 #include "structures/completion_list.h"
 
+enum {
+    BELL_SLEEPER = 1, /* somebody sleeps, or is about to */
+    BELL_POLLED = 2,  /* there is a descriptor, and it is not set */
+};
+
 struct consumer {
     struct completion_list list;
-    filch_atomic_u32 bell; /* 1: somebody sleeps, or is about to */
-    uint64_t generation;   /* the current one; the opener's */
+    filch_atomic_u32 bell;
+    int fd;              /* -1: none; it and is_set under the lock */
+    bool is_set;         /* the descriptor */
+    uint64_t generation; /* the current one; the opener's */
 };
 
 /* Returns: NULL if there is no memory. */
@@ -41,5 +53,12 @@ static inline struct completion_node *consumer_take_all(struct consumer *consume
  * before_wait has been called. Returns: FILCH_OK, FILCH_TIMEOUT, or what the host refused with. */
 filch_status filchi_consumer_await(struct consumer *consumer, struct future_host *host,
                                    uint64_t deadline_ns);
+
+/* The descriptor, which is made if there is none; not set. Owner. Returns: -1 with errno set. */
+int filchi_consumer_fd(struct consumer *consumer);
+
+/* Sets the descriptor, if there is one, if `is_ready` or the list is not empty; else clears it. Owner,
+ * whenever what it has taken and not given has changed. */
+void filchi_consumer_show(struct consumer *consumer, bool is_ready);
 
 #endif

@@ -44,6 +44,18 @@ FILCH_API filch_completed *filch_as_completed(filch_future *const *futures, size
 FILCH_API filch_status filch_completed_next(filch_completed *completed, filch_future **future,
                                             double timeout);
 
+/** Adds a future while iterating, after FILCH_END too: then the iteration goes on. One that is in and has
+ * not been given counts once.
+ * Threads: as filch_completed_next.
+ * @return FILCH_OK; FILCH_INVALID (NULL); FILCH_NO_MEMORY, and it is not in. */
+FILCH_API filch_status filch_completed_add(filch_completed *completed, filch_future *future);
+
+/** A descriptor for poll, epoll and the like: readable, level-triggered, while filch_completed_next
+ * with a time limit of 0 would give a future or FILCH_END. Not to be read from.
+ * Owns: the iteration, which closes it when it is closed; later calls give the same one.
+ * @return the descriptor, or -1: FILCH_SYSTEM (see errno), FILCH_NO_MEMORY, FILCH_INVALID. */
+FILCH_API int filch_completed_fd(filch_completed *completed);
+
 /** Ends an iteration, early or not; nothing stays attached to its futures. NULL is allowed. */
 FILCH_API void filch_completed_close(filch_completed *completed);
 
