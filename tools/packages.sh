@@ -13,6 +13,13 @@ build_packages=(
 # For the static checks and the sanitizer builds of .ci/run.
 check_packages=(clang clang-format clang-tidy doxygen libclang-rt-14-dev)
 
+# For bench/run --install: the peers that are not large, and the tools of the report. (cargo is added
+# where there is none; a JDK is used where there is one.)
+bench_packages=(
+    libtbb-dev libglib2.0-dev clang libomp-dev librust-rayon-dev python3
+    gnuplot-nox strace
+)
+
 # install_missing PACKAGE...: without any missing it neither asks the network nor for privileges.
 install_missing() {
     local package missing=() root=()

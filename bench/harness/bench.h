@@ -1,9 +1,12 @@
-/* bench.h: what every contender shares: options, clock, checks, one line of JSON per measurement.
+/* bench.h: what a contender fills in, and what it may call.
  *
- * A contender is one program made of bench.c and one file of peers/, which fills in a
- * `struct contender` and calls bench_main. The workloads are in bench.c, so that all contenders are
- * measured by the same lines. The adapter's functions loop themselves: nothing is called indirectly
- * per task except what the contender itself calls.
+ * A contender is one file of peers/ that defines `bench_contender`, a table of functions, and is
+ * linked with the harness, which has main. The workloads are in the harness, the same lines for
+ * everybody. What a library cannot do stays NULL: that workload is then refused with
+ * EXIT_UNSUPPORTED, and bench/run leaves the row out. The adapter's functions loop themselves:
+ * nothing is called indirectly per task except what the library itself calls.
+ *
+ * A new workload is a function in the harness, and a member here for what it needs of a library.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -16,8 +19,10 @@
 extern "C" {
 #endif
 
-/* The two tasks. Both give 2i + 1 for task i, so the sum over n tasks must be n * n. The wide one
- * has 40 bytes of arguments and 8 of result. */
+enum { EXIT_UNSUPPORTED = 77 };
+
+/* The two small tasks. Both give 2i + 1 for task i, so the sum over n tasks must be n * n. The wide
+ * one has 40 bytes of arguments and 8 of result. */
 static __attribute__((noinline, unused)) long bench_small(long i) {
     return 2 * i + 1;
 }
@@ -25,30 +30,55 @@ static __attribute__((noinline, unused)) long bench_wide(long a, long b, long c,
     return a + b + c + d + e;
 }
 
-/* What an adapter does. An unused function may be NULL: the workload is then refused by name. */
-struct contender {
-    const char *name;
-    const char *version;
-    const char *note; /* what a reader of the table has to know, or "" */
-    bool can_spin;    /* obeys spin_s > 0 */
+/* The task of a burst: 2i + 1 after as much work as the command line says. */
+long bench_busy(long i);
 
-    /* Starts `workers` workers, which search for `spin_s` seconds before they sleep (0: not at
-     * all), and makes room for `size` tasks of the adapter's own bookkeeping. */
-    void (*open)(unsigned workers, double spin_s, size_t size);
-    void (*close)(void);
-
-    void (*submit)(size_t n);      /* bench_small(0 .. n-1) from the calling thread */
-    void (*submit_wide)(size_t n); /* bench_wide(i, i, 1, 0, 0) */
-    long (*collect)(size_t n);     /* waits for all of them; the sum of their results */
-    long (*roundtrip)(long i);     /* one bench_small(i): submit, wait, its result */
-    void (*hold)(void);            /* submits a task that calls bench_gate_pass; NULL: nothing
-                                      runs before collect anyway */
+struct setup {
+    unsigned workers;
+    unsigned submitters; /* threads that call submit_shared, as lanes 0, 1, ... */
+    double spin_s;       /* idle workers search so long before they sleep (0: not at all) */
+    size_t size;         /* most tasks of one lane, most items of a map or loop */
 };
 
-/* Runs the workload that the command line names. Returns the exit status. */
-int bench_main(int argc, char **argv, const struct contender *contender);
+struct contender {
+    const char *name;
+    const char *note;             /* what a reader of the table has to know, or "" */
+    const char *flags;            /* how the adapter was compiled; NULL: as the harness */
+    const char *(*version)(void); /* of the library; NULL: not asked */
+    bool can_spin;                /* obeys spin_s > 0 */
 
-/* Called by the task that `hold` submits: blocks until bench.c opens the gate. */
+    /* Starts the workers, and makes room for the adapter's own bookkeeping. */
+    void (*open)(const struct setup *setup);
+    void (*close)(void);
+    /* Calls `workload` where submit and the others may be called; NULL: anywhere. Between two calls
+     * the pool has nothing to do. */
+    void (*enter)(void (*workload)(void));
+
+    /* submit: bench_small(0 .. n-1) from the calling thread. collect waits for all of them and
+     * gives the sum of their results. The shared pair is called by several threads at a time, each
+     * with its own lane; the other only with lane 0. */
+    void (*submit)(unsigned lane, size_t n);
+    long (*collect)(unsigned lane, size_t n);
+    void (*submit_shared)(unsigned lane, size_t n);
+    long (*collect_shared)(unsigned lane, size_t n);
+
+    /* bench_wide(i, i, 1, 0, 0), collected as lane 0. `hold` submits a task that calls
+     * bench_gate_pass; NULL: nothing runs before collect anyway. */
+    void (*submit_wide)(size_t n);
+    void (*hold)(void);
+
+    long (*roundtrip)(long i); /* one bench_small(i): submit, wait, its result */
+    long (*burst)(size_t n);   /* bench_busy(0 .. n-1): submit, wait for all; the sum */
+
+    /* bench_small of every item. map gives the sum, having had each result in input order; loop
+     * stores them, by the library's parallel loop over ranges. */
+    long (*map)(const long *items, size_t n);
+    void (*loop)(const long *items, long *results, size_t n);
+};
+
+extern const struct contender bench_contender;
+
+/* Called by the task that `hold` submits: blocks until the harness opens the gate. */
 void bench_gate_pass(void);
 
 /* A futex wait and wake on one word, without any spinning. wait returns when `*word` is not
@@ -56,9 +86,22 @@ void bench_gate_pass(void);
 void bench_futex_wait(uint32_t *word, uint32_t value);
 void bench_futex_wake(uint32_t *word);
 
-uint64_t bench_now_ns(void);
+/* For libraries without futures: how many tasks of a lane are still to be done. The waiter sleeps
+ * until the last one is. Both words on lines of their own. */
+struct countdown {
+    long left __attribute__((aligned(128)));
+    uint32_t is_done __attribute__((aligned(128)));
+};
+void countdown_start(struct countdown *countdown, size_t n);
+void countdown_wait(struct countdown *countdown);
+static inline void countdown_finish(struct countdown *countdown) {
+    if (__atomic_sub_fetch(&countdown->left, 1, __ATOMIC_ACQ_REL) == 0) {
+        __atomic_store_n(&countdown->is_done, 1, __ATOMIC_RELEASE);
+        bench_futex_wake(&countdown->is_done);
+    }
+}
 
-/* malloc, touched; or the end of the program. */
+/* Memory for good, touched and so resident; or the end of the program. Aligned to 128 bytes. */
 void *bench_alloc(size_t size);
 
 /* Ends the program: a result was wrong, or a call failed. */

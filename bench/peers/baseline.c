@@ -1,8 +1,9 @@
 /* baseline.c: what the machine itself takes.
  *
- * futures: a loop of calls in one thread. memory: the 48 bytes of a task alone. roundtrip: two
- * threads that hand a number over, through two futexes, or by watching two words when asked to
- * spin. idle: a thread asleep in a futex.
+ * futures, submitters, map, loop: a loop of calls in the thread that asks. memory: the 48 bytes of a
+ * task alone. roundtrip: two threads that hand a number over, through two futexes, or by watching
+ * two words when asked to spin. storm: a futex for each worker, and a countdown. idle: threads
+ * asleep in a futex.
  */
 #include "bench.h"
 
@@ -14,98 +15,148 @@ struct wide {
     long result;
 };
 
-static long *results;
-static struct wide *wides;
-static size_t capacity;
-
 /* One word each way, on lines of their own; the payload lies beside the word. */
-static struct lane {
+struct channel {
     _Alignas(128) uint32_t turn;
     long value;
-} to_worker, to_caller;
-static bool is_spinning;
-static pthread_t worker;
+};
 
-static void lane_send(struct lane *lane, long value) {
-    lane->value = value;
-    __atomic_store_n(&lane->turn, lane->turn + 1, __ATOMIC_RELEASE);
+struct worker {
+    struct channel in, out;
+    long result; /* of a burst */
+    pthread_t thread;
+};
+
+static struct setup setup;
+static struct worker *workers;
+static long **results; /* of each submitter */
+static struct wide *wides;
+static bool is_spinning, is_burst;
+static struct countdown countdown;
+
+static void channel_send(struct channel *channel, long value) {
+    channel->value = value;
+    __atomic_store_n(&channel->turn, channel->turn + 1, __ATOMIC_RELEASE);
     if (!is_spinning)
-        bench_futex_wake(&lane->turn);
+        bench_futex_wake(&channel->turn);
 }
 
-static long lane_receive(struct lane *lane, uint32_t turn) {
+static long channel_receive(struct channel *channel, uint32_t turn) {
     if (!is_spinning)
-        bench_futex_wait(&lane->turn, turn);
-    while (__atomic_load_n(&lane->turn, __ATOMIC_ACQUIRE) == turn)
+        bench_futex_wait(&channel->turn, turn);
+    while (__atomic_load_n(&channel->turn, __ATOMIC_ACQUIRE) == turn)
         ;
-    return lane->value;
+    return channel->value;
 }
 
 static void *work(void *arg) {
+    struct worker *me = arg;
     long value;
-    for (uint32_t turn = 0; (value = lane_receive(&to_worker, turn)) >= 0; turn++)
-        lane_send(&to_caller, bench_small(value));
-    return arg;
+    for (uint32_t turn = 0; (value = channel_receive(&me->in, turn)) >= 0; turn++) {
+        if (is_burst) {
+            me->result = bench_busy(value);
+            countdown_finish(&countdown);
+        } else {
+            channel_send(&me->out, bench_small(value));
+        }
+    }
+    return NULL;
 }
 
-static void open_threads(unsigned workers, double spin_s, size_t size) {
-    (void)workers;
-    is_spinning = spin_s > 0;
-    capacity = size;
-    if (pthread_create(&worker, NULL, work, NULL) != 0)
-        bench_fail("pthread_create failed");
+static void open_threads(const struct setup *given) {
+    setup = *given;
+    is_spinning = setup.spin_s > 0;
+    workers = bench_alloc(setup.workers * sizeof *workers);
+    results = calloc(setup.submitters, sizeof *results);
+    if (results == NULL)
+        bench_fail("no memory");
+    for (unsigned i = 0; i < setup.workers; i++) {
+        workers[i].in.turn = workers[i].out.turn = 0;
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
+            bench_fail("pthread_create failed");
+    }
 }
 
 static void close_threads(void) {
-    lane_send(&to_worker, -1);
-    pthread_join(worker, NULL);
+    for (unsigned i = 0; i < setup.workers; i++) {
+        channel_send(&workers[i].in, -1);
+        pthread_join(workers[i].thread, NULL);
+    }
+    for (unsigned i = 0; i < setup.submitters; i++)
+        free(results[i]);
     free(results);
+    free(workers);
     free(wides);
 }
 
 static long roundtrip(long i) {
-    uint32_t turn = to_caller.turn;
-    lane_send(&to_worker, i);
-    return lane_receive(&to_caller, turn);
+    uint32_t turn = workers[0].out.turn;
+    channel_send(&workers[0].in, i);
+    return channel_receive(&workers[0].out, turn);
 }
 
-static void submit(size_t n) {
+static long burst(size_t n) {
+    long sum = 0;
+    is_burst = true;
+    countdown_start(&countdown, n);
+    for (size_t i = 0; i < n; i++)
+        channel_send(&workers[i].in, (long)i);
+    countdown_wait(&countdown);
+    for (size_t i = 0; i < n; i++)
+        sum += workers[i].result;
+    return sum;
+}
+
+static void submit(unsigned lane, size_t n) {
     long (*volatile call)(long) = bench_small;
-    if (results == NULL && (results = malloc(capacity * sizeof *results)) == NULL)
+    if (results[lane] == NULL && (results[lane] = malloc(n * sizeof(long))) == NULL)
         bench_fail("no memory");
     for (size_t i = 0; i < n; i++)
-        results[i] = call((long)i);
+        results[lane][i] = call((long)i);
 }
 
 static void submit_wide(size_t n) {
-    if ((wides = malloc(capacity * sizeof *wides)) == NULL)
+    if ((wides = malloc(n * sizeof *wides)) == NULL)
         bench_fail("no memory");
     for (size_t i = 0; i < n; i++)
         wides[i] = (struct wide){{(long)i, (long)i, 1, 0, 0}, 0};
 }
 
-static long collect(size_t n) {
+static long collect(unsigned lane, size_t n) {
     long sum = 0;
     for (size_t i = 0; i < n && wides != NULL; i++)
         sum += bench_wide(wides[i].args[0], wides[i].args[1], wides[i].args[2], wides[i].args[3],
                           wides[i].args[4]);
-    for (size_t i = 0; i < n && results != NULL; i++)
-        sum += results[i];
+    for (size_t i = 0; i < n && results[lane] != NULL; i++)
+        sum += results[lane][i];
     return sum;
 }
 
-int main(int argc, char **argv) {
-    static const struct contender baseline = {
-        .name = "baseline",
-        .version = "",
-        .note = "serial loop; bare futex or spinning ping-pong",
-        .can_spin = true,
-        .open = open_threads,
-        .close = close_threads,
-        .submit = submit,
-        .submit_wide = submit_wide,
-        .collect = collect,
-        .roundtrip = roundtrip,
-    };
-    return bench_main(argc, argv, &baseline);
+static long map(const long *items, size_t n) {
+    long sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += bench_small(items[i]);
+    return sum;
 }
+
+static void loop(const long *items, long *out, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = bench_small(items[i]);
+}
+
+const struct contender bench_contender = {
+    .name = "baseline",
+    .note = "a serial loop; bare futexes or spinning",
+    .can_spin = true,
+    .open = open_threads,
+    .close = close_threads,
+    .submit = submit,
+    .collect = collect,
+    .submit_shared = submit,
+    .collect_shared = collect,
+    .submit_wide = submit_wide,
+    .roundtrip = roundtrip,
+    .burst = burst,
+    .map = map,
+    .loop = loop,
+};

@@ -1,25 +1,34 @@
-/* glib.c: GLib's GThreadPool. It has no futures: a task is a pointer to a record of 48 bytes in one
- * array, and a counter says when all are done. */
+/* glib.c: GLib's GThreadPool. It has no futures and no loops: a task is a pointer to a record of 64
+ * bytes in one array, and a countdown says when all of a lane are done. */
 #include "bench.h"
 
 #include <glib.h>
 #include <stdlib.h>
 
 struct task {
+    long (*run)(const struct task *task);
+    struct countdown *countdown;
     long args[5];
     long result;
 };
 
-enum what { SMALL, WIDE, GATE };
-
 static GThreadPool *pool;
-static enum what what;
-static struct task *tasks;
+static size_t capacity;
+static struct task *tasks; /* `capacity` of each lane */
+static struct countdown *countdowns;
 static struct task gate;
 
-/* Tasks to go, on a line of its own; the waiter sleeps on `is_done`. */
-static _Alignas(128) long left;
-static _Alignas(128) uint32_t is_done;
+static long run_small(const struct task *task) {
+    return bench_small(task->args[0]);
+}
+
+static long run_busy(const struct task *task) {
+    return bench_busy(task->args[0]);
+}
+
+static long run_wide(const struct task *task) {
+    return bench_wide(task->args[0], task->args[1], task->args[2], task->args[3], task->args[4]);
+}
 
 static void run(gpointer data, gpointer arg) {
     struct task *task = data;
@@ -28,13 +37,8 @@ static void run(gpointer data, gpointer arg) {
         bench_gate_pass();
         return;
     }
-    task->result = what == SMALL ? bench_small(task->args[0])
-                                 : bench_wide(task->args[0], task->args[1], task->args[2],
-                                              task->args[3], task->args[4]);
-    if (__atomic_sub_fetch(&left, 1, __ATOMIC_ACQ_REL) == 0) {
-        __atomic_store_n(&is_done, 1, __ATOMIC_RELEASE);
-        bench_futex_wake(&is_done);
-    }
+    task->result = task->run(task);
+    countdown_finish(task->countdown);
 }
 
 static void push(struct task *task) {
@@ -42,78 +46,89 @@ static void push(struct task *task) {
         bench_fail("g_thread_pool_push failed");
 }
 
-static void open_pool(unsigned workers, double spin_s, size_t size) {
-    (void)spin_s;
-    pool = g_thread_pool_new(run, NULL, (gint)workers, TRUE, NULL);
+static void open_pool(const struct setup *setup) {
+    pool = g_thread_pool_new(run, NULL, (gint)setup->workers, TRUE, NULL);
     if (pool == NULL)
         bench_fail("g_thread_pool_new failed");
-    if ((tasks = malloc(size * sizeof *tasks)) == NULL)
+    capacity = setup->size;
+    tasks = malloc(setup->submitters * capacity * sizeof *tasks);
+    if (tasks == NULL)
         bench_fail("no memory");
+    countdowns = bench_alloc(setup->submitters * sizeof *countdowns);
 }
 
 static void close_pool(void) {
     g_thread_pool_free(pool, FALSE, TRUE);
     free(tasks);
+    free(countdowns);
 }
 
-static void expect(size_t n) {
-    __atomic_store_n(&is_done, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&left, (long)n, __ATOMIC_RELEASE);
-}
-
-static void submit(size_t n) {
-    what = SMALL;
-    expect(n);
+static void push_all(unsigned lane, size_t n, long (*call)(const struct task *)) {
+    struct task *mine = tasks + lane * capacity;
+    countdown_start(&countdowns[lane], n);
     for (size_t i = 0; i < n; i++) {
-        tasks[i].args[0] = (long)i;
-        push(&tasks[i]);
+        mine[i].run = call;
+        mine[i].countdown = &countdowns[lane];
+        mine[i].args[0] = (long)i;
+        push(&mine[i]);
     }
+}
+
+static void submit(unsigned lane, size_t n) {
+    push_all(lane, n, run_small);
 }
 
 static void submit_wide(size_t n) {
-    what = WIDE;
-    expect(n);
+    countdown_start(&countdowns[0], n);
     for (size_t i = 0; i < n; i++) {
-        tasks[i] = (struct task){{(long)i, (long)i, 1, 0, 0}, 0};
+        tasks[i] = (struct task){run_wide, &countdowns[0], {(long)i, (long)i, 1, 0, 0}, 0};
         push(&tasks[i]);
     }
 }
 
-static long collect(size_t n) {
+static long collect(unsigned lane, size_t n) {
     long sum = 0;
-    bench_futex_wait(&is_done, 0);
+    countdown_wait(&countdowns[lane]);
     for (size_t i = 0; i < n; i++)
-        sum += tasks[i].result;
+        sum += tasks[lane * capacity + i].result;
     return sum;
 }
 
 static long roundtrip(long i) {
-    what = SMALL;
-    expect(1);
-    tasks[0].args[0] = i;
+    countdown_start(&countdowns[0], 1);
+    tasks[0] = (struct task){run_small, &countdowns[0], {i}, 0};
     push(&tasks[0]);
-    return collect(1);
+    return collect(0, 1);
+}
+
+static long burst(size_t n) {
+    push_all(0, n, run_busy);
+    return collect(0, n);
 }
 
 static void hold(void) {
     push(&gate);
 }
 
-int main(int argc, char **argv) {
-    static char version[32];
-    g_snprintf(version, sizeof version, "%u.%u.%u", glib_major_version, glib_minor_version,
+static const char *version(void) {
+    static char text[32];
+    g_snprintf(text, sizeof text, "%u.%u.%u", glib_major_version, glib_minor_version,
                glib_micro_version);
-    static const struct contender glib = {
-        .name = "glib",
-        .version = version,
-        .note = "no futures: records in an array and a counter",
-        .open = open_pool,
-        .close = close_pool,
-        .submit = submit,
-        .submit_wide = submit_wide,
-        .collect = collect,
-        .roundtrip = roundtrip,
-        .hold = hold,
-    };
-    return bench_main(argc, argv, &glib);
+    return text;
 }
+
+const struct contender bench_contender = {
+    .name = "glib",
+    .note = "no futures: records in an array and a countdown",
+    .version = version,
+    .open = open_pool,
+    .close = close_pool,
+    .submit = submit,
+    .collect = collect,
+    .submit_shared = submit,
+    .collect_shared = collect,
+    .submit_wide = submit_wide,
+    .hold = hold,
+    .roundtrip = roundtrip,
+    .burst = burst,
+};

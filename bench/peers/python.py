@@ -11,6 +11,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+UNSUPPORTED = 77
+
 
 def small(i):
     return 2 * i + 1
@@ -34,9 +36,18 @@ def report(options, passed, seconds, **figures):
     print(json.dumps({
         "workload": options.workload, "contender": "python",
         "version": platform.python_version(), "note": "ThreadPoolExecutor", "round": options.round,
-        "pass": passed, "workers": options.workers, "size": options.size, "place": options.place,
-        "spin_s": 0, "pause_s": options.pause, "seconds": round(seconds, 9),
-        "peak_kb": status_kb("VmHWM:"), "flags": "interpreter", **figures}, separators=(",", ":")))
+        "pass": passed, "workers": options.workers, "submitters": options.submitters,
+        "size": options.size, "place": options.place, "spin_s": 0, "pause_s": options.pause,
+        "work_s": options.work, "seconds": round(seconds, 9), "peak_kb": status_kb("VmHWM:"),
+        "flags": "interpreter", **figures}, separators=(",", ":")))
+
+
+def collect(futures):
+    total = 0
+    for i in range(len(futures)):
+        total += futures[i].result()
+        futures[i] = None
+    check(total == len(futures) ** 2)
 
 
 def run_futures(pool, options):
@@ -45,14 +56,34 @@ def run_futures(pool, options):
         start = time.monotonic_ns()
         futures = [pool.submit(small, i) for i in range(n)]
         submitted = time.monotonic_ns()
-        total = 0
-        for i in range(n):
-            total += futures[i].result()
-            futures[i] = None
+        collect(futures)
         end = time.monotonic_ns()
-        check(total == n * n)
         report(options, passed, (end - start) * 1e-9, submit_ns=(submitted - start) / n,
                task_ns=(end - start) / n)
+
+
+def run_submitters(pool, options):
+    n = options.size
+    barrier = threading.Barrier(options.submitters + 1)
+
+    def submitter():
+        for _ in range(2):
+            barrier.wait()
+            collect([pool.submit(small, i) for i in range(n)])
+            barrier.wait()
+
+    threads = [threading.Thread(target=submitter) for _ in range(options.submitters)]
+    for thread in threads:
+        thread.start()
+    for passed in "cold", "warm":
+        barrier.wait()
+        start = time.monotonic_ns()
+        barrier.wait()
+        ns = time.monotonic_ns() - start
+        tasks = n * options.submitters
+        report(options, passed, ns * 1e-9, task_ns=ns / tasks, tasks_per_s=round(tasks / ns * 1e9))
+    for thread in threads:
+        thread.join()
 
 
 def run_memory(pool, options):
@@ -97,16 +128,67 @@ def run_roundtrip(pool, options):
            p99_ns=ns[n * 99 // 100])
 
 
+def run_map(pool, options):
+    n = options.size
+    items = list(range(n))
+    for passed in "cold", "warm":
+        start = time.monotonic_ns()
+        total = sum(pool.map(small, items))
+        ns = time.monotonic_ns() - start
+        check(total == n * n)
+        report(options, passed, ns * 1e-9, item_ns=round(ns / n, 3))
+
+
+def usage(who):
+    """CPU seconds, voluntary and other context switches."""
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime, used.ru_nvcsw, used.ru_nivcsw
+
+
+def minus(a, b):
+    return [x - y for x, y in zip(a, b)]
+
+
+def burst(pool, options):
+    def busy(i):
+        end = time.monotonic_ns() + options.work * 1e9
+        while options.work > 0 and time.monotonic_ns() < end:
+            pass
+        return 2 * i + 1
+
+    collect([pool.submit(busy, i) for i in range(options.workers)])
+
+
+def run_storm(pool, options):
+    n = options.size
+    ns = []
+    for _ in range(10):
+        burst(pool, options)
+    time.sleep(options.pause)
+    before = usage(resource.RUSAGE_SELF)
+    asleep = [0, 0, 0]
+    for _ in range(n):
+        start = time.monotonic_ns()
+        burst(pool, options)
+        ns.append(time.monotonic_ns() - start)
+        awake = usage(resource.RUSAGE_THREAD)
+        time.sleep(options.pause)
+        slept = minus(usage(resource.RUSAGE_THREAD), awake)
+        asleep = [x + y for x, y in zip(asleep, slept)]
+    used = minus(usage(resource.RUSAGE_SELF), before)
+    ns.sort()
+    report(options, "", sum(ns) * 1e-9, p50_ns=ns[n // 2], p90_ns=ns[n * 9 // 10],
+           p99_ns=ns[n * 99 // 100], cpu_us=round(used[0] * 1e6 / n, 2),
+           switches=round((sum(used[1:]) - sum(asleep[1:])) / n, 3))
+
+
 def others_usage():
-    """CPU seconds and wake-ups of all threads but this one."""
-    everyone = resource.getrusage(resource.RUSAGE_SELF)
-    this = resource.getrusage(resource.RUSAGE_THREAD)
-    return (everyone.ru_utime + everyone.ru_stime - this.ru_utime - this.ru_stime,
-            everyone.ru_nvcsw - this.ru_nvcsw)
+    """The same of all threads but this one."""
+    return minus(usage(resource.RUSAGE_SELF), usage(resource.RUSAGE_THREAD))
 
 
 def run_idle(pool, options):
-    check(pool.submit(small, 1).result() == 3)
+    burst(pool, options)
     time.sleep(0.5)
     before = others_usage()
     start = time.monotonic()
@@ -118,20 +200,22 @@ def run_idle(pool, options):
 
 
 def main():
-    workloads = {"futures": run_futures, "memory": run_memory, "roundtrip": run_roundtrip,
-                 "idle": run_idle}
+    workloads = {"futures": run_futures, "submitters": run_submitters, "memory": run_memory,
+                 "roundtrip": run_roundtrip, "map": run_map, "storm": run_storm, "idle": run_idle}
     parser = argparse.ArgumentParser()
-    parser.add_argument("workload", choices=workloads)
+    parser.add_argument("workload")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--submitters", type=int, default=1)
     parser.add_argument("--size", type=int, default=100000)
     parser.add_argument("--spin", type=float, default=0)
     parser.add_argument("--pause", type=float, default=0)
+    parser.add_argument("--work", type=float, default=0)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--place", choices=["free", "same", "cross"], default="free")
     parser.add_argument("--round", type=int, default=0)
     options = parser.parse_args()
-    if options.spin > 0:
-        sys.exit("python: has no spinning to set")
+    if options.workload not in workloads or options.spin > 0:
+        sys.exit(UNSUPPORTED)
     if options.place == "same":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with ThreadPoolExecutor(options.workers) as pool:

@@ -1,0 +1,187 @@
+/* measure.c: clock, futex, placement, counters. All that the harness asks of the system. */
+#include "measure.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef BENCH_FLAGS
+#define BENCH_FLAGS ""
+#endif
+
+static const char *const place_names[] = {"free", "same", "cross"};
+
+void bench_fail(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    fprintf(stderr, "%s: ", bench_contender.name);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+    exit(EXIT_FAILURE);
+}
+
+void *bench_alloc(size_t size) {
+    void *p = aligned_alloc(128, (size + 127) / 128 * 128);
+    if (p == NULL)
+        bench_fail("no memory for %zu bytes", size);
+    memset(p, 0xA5, size);
+    return p;
+}
+
+uint64_t measure_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+void measure_sleep(double seconds) {
+    struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+}
+
+long bench_busy(long i) {
+    if (bench_options.work_s > 0)
+        for (uint64_t end = measure_now_ns() + (uint64_t)(bench_options.work_s * 1e9);
+             measure_now_ns() < end;)
+            ;
+    return 2 * i + 1;
+}
+
+void bench_futex_wait(uint32_t *word, uint32_t value) {
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void bench_futex_wake(uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void countdown_start(struct countdown *countdown, size_t n) {
+    __atomic_store_n(&countdown->is_done, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&countdown->left, (long)n, __ATOMIC_RELEASE);
+}
+
+void countdown_wait(struct countdown *countdown) {
+    bench_futex_wait(&countdown->is_done, 0);
+}
+
+/* The gate: a worker that entered stays in until it is opened. */
+static uint32_t gate_entered, gate_opened;
+
+void bench_gate_pass(void) {
+    __atomic_store_n(&gate_entered, 1, __ATOMIC_RELEASE);
+    bench_futex_wake(&gate_entered);
+    bench_futex_wait(&gate_opened, 0);
+}
+
+void measure_wait_gate(void) {
+    bench_futex_wait(&gate_entered, 0);
+}
+
+void measure_open_gate(void) {
+    __atomic_store_n(&gate_opened, 1, __ATOMIC_RELEASE);
+    bench_futex_wake(&gate_opened);
+}
+
+long measure_status_kb(const char *name) {
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    long kb = -1;
+    while (file != NULL && kb < 0 && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0)
+            kb = strtol(line + strlen(name) + 1, NULL, 10);
+    if (file != NULL)
+        fclose(file);
+    return kb;
+}
+
+/* The n-th processor that the program may use. */
+static int allowed_cpu(int n) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        bench_fail("sched_getaffinity: %s", strerror(errno));
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set) && n-- == 0)
+            return cpu;
+    bench_fail("not enough processors for this placement");
+}
+
+static void pin(pid_t thread, int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(thread, sizeof set, &set) != 0)
+        bench_fail("sched_setaffinity: %s", strerror(errno));
+}
+
+void measure_pin_same(void) {
+    pin(0, allowed_cpu(0));
+}
+
+void measure_pin_apart(void) {
+    int mine = allowed_cpu(0), theirs = allowed_cpu(1);
+    DIR *dir = opendir("/proc/self/task");
+    if (dir == NULL)
+        bench_fail("/proc/self/task: %s", strerror(errno));
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (thread > 0 && thread != getpid())
+            pin(thread, theirs);
+    }
+    closedir(dir);
+    pin(0, mine);
+}
+
+struct usage measure_usage(bool of_this_thread) {
+    struct rusage usage;
+    getrusage(of_this_thread ? RUSAGE_THREAD : RUSAGE_SELF, &usage);
+    return (struct usage){
+        .cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6,
+        .voluntary = usage.ru_nvcsw,
+        .involuntary = usage.ru_nivcsw,
+    };
+}
+
+struct usage measure_difference(struct usage a, struct usage b) {
+    return (struct usage){a.cpu_s - b.cpu_s, a.voluntary - b.voluntary,
+                          a.involuntary - b.involuntary};
+}
+
+static int compare_ns(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+void measure_sort(uint64_t *ns, size_t n) {
+    qsort(ns, n, sizeof *ns, compare_ns);
+}
+
+void measure_check_sum(long sum, size_t n) {
+    if (sum != (long)(n * n))
+        bench_fail("wrong result: the sum of %zu tasks is %ld", n, sum);
+}
+
+void measure_print_head(const char *pass, double seconds) {
+    const struct options *o = &bench_options;
+    const struct contender *c = &bench_contender;
+    printf("{\"workload\":\"%s\",\"contender\":\"%s\",\"version\":\"%s\",\"note\":\"%s\","
+           "\"flags\":\"%s\",\"round\":%d,\"pass\":\"%s\",\"workers\":%u,\"submitters\":%u,"
+           "\"size\":%zu,\"place\":\"%s\",\"spin_s\":%g,\"pause_s\":%g,\"work_s\":%g,"
+           "\"seconds\":%.9f,\"peak_kb\":%ld",
+           o->workload, c->name, c->version != NULL ? c->version() : "", c->note,
+           c->flags != NULL ? c->flags : BENCH_FLAGS, o->round, pass, o->setup.workers,
+           o->setup.submitters, o->size, place_names[o->place], o->setup.spin_s, o->pause_s,
+           o->work_s, seconds, measure_status_kb("VmHWM:"));
+}
