@@ -168,6 +168,19 @@ void measure_sort(uint64_t *ns, size_t n) {
     qsort(ns, n, sizeof *ns, compare_ns);
 }
 
+int measure_median_pass(const double *total_ns) {
+    for (int pass = 1; pass <= N_WARM; pass++) {
+        int before = 0, equal = 0;
+        for (int other = 1; other <= N_WARM; other++) {
+            before += total_ns[other] < total_ns[pass];
+            equal += total_ns[other] == total_ns[pass];
+        }
+        if (before <= N_WARM / 2 && N_WARM / 2 < before + equal)
+            return pass;
+    }
+    return 1;
+}
+
 void measure_check_sum(long sum, size_t n) {
     if (sum != (long)(n * n))
         bench_fail("wrong result: the sum of %zu tasks is %ld", n, sum);

@@ -29,6 +29,12 @@ struct workload {
 /* The tables of workloads_tasks.c and workloads_pool.c; ended by a NULL name. */
 extern const struct workload bench_task_workloads[], bench_pool_workloads[];
 
+/* Most workloads run in the same pool once cold, where its memory is new, and then so many times
+ * warm; of these the median is reported. */
+enum { N_WARM = 5 };
+/* The pass with the median time of `total_ns[1 .. N_WARM]`. */
+int measure_median_pass(const double *total_ns);
+
 uint64_t measure_now_ns(void);
 void measure_sleep(double seconds);
 /* A line of /proc/self/status in kilobytes: VmRSS now, VmHWM at its peak. (ru_maxrss would carry

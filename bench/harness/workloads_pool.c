@@ -20,22 +20,26 @@ static long *make_items(size_t n) {
     return items;
 }
 
-static void print_items(int pass, uint64_t start) {
-    double ns = (double)(measure_now_ns() - start);
-    measure_print_head(pass == 0 ? "cold" : "warm", ns * 1e-9);
-    printf(",\"item_ns\":%.3f}\n", ns / (double)bench_options.size);
+static void print_items(const double *total_ns) {
+    for (int is_warm = 0; is_warm < 2; is_warm++) {
+        double ns = total_ns[is_warm ? measure_median_pass(total_ns) : 0];
+        measure_print_head(is_warm ? "warm" : "cold", ns * 1e-9);
+        printf(",\"item_ns\":%.3f}\n", ns / (double)bench_options.size);
+    }
 }
 
 /* The items one after another into the library's map, the results out of it in the same order. */
 static void run_map(void) {
     size_t n = bench_options.size;
     long *items = make_items(n);
-    for (int pass = 0; pass < 2; pass++) {
+    double total_ns[1 + N_WARM];
+    for (int pass = 0; pass <= N_WARM; pass++) {
         uint64_t start = measure_now_ns();
         long sum = bench_contender.map(items, n);
-        print_items(pass, start);
+        total_ns[pass] = (double)(measure_now_ns() - start);
         measure_check_sum(sum, n);
     }
+    print_items(total_ns);
     free(items);
 }
 
@@ -43,16 +47,18 @@ static void run_map(void) {
 static void run_loop(void) {
     size_t n = bench_options.size;
     long *items = make_items(n), *results = bench_alloc(n * sizeof *results);
-    for (int pass = 0; pass < 2; pass++) {
+    double total_ns[1 + N_WARM];
+    for (int pass = 0; pass <= N_WARM; pass++) {
         uint64_t start = measure_now_ns();
         bench_contender.loop(items, results, n);
-        print_items(pass, start);
+        total_ns[pass] = (double)(measure_now_ns() - start);
         for (size_t i = 0; i < n; i++) {
             if (results[i] != (long)(2 * i + 1))
                 bench_fail("wrong result: item %zu gave %ld", i, results[i]);
             results[i] = 0;
         }
     }
+    print_items(total_ns);
     free(items);
     free(results);
 }

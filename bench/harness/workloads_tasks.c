@@ -9,19 +9,24 @@ static bool has_futures(void) {
     return bench_contender.submit != NULL && bench_contender.collect != NULL;
 }
 
-/* All submitted, then all collected; twice in the same pool: the first time its memory is new. */
+/* All submitted, then all collected, several times in the same pool. */
 static void run_futures(void) {
     size_t n = bench_options.size;
-    for (int pass = 0; pass < 2; pass++) {
+    double total_ns[1 + N_WARM], submit_ns[1 + N_WARM];
+    for (int pass = 0; pass <= N_WARM; pass++) {
         uint64_t start = measure_now_ns();
         bench_contender.submit(0, n);
         uint64_t submitted = measure_now_ns();
         long sum = bench_contender.collect(0, n);
-        uint64_t end = measure_now_ns();
+        total_ns[pass] = (double)(measure_now_ns() - start);
+        submit_ns[pass] = (double)(submitted - start);
         measure_check_sum(sum, n);
-        measure_print_head(pass == 0 ? "cold" : "warm", (double)(end - start) * 1e-9);
-        printf(",\"submit_ns\":%.2f,\"task_ns\":%.2f}\n", (double)(submitted - start) / (double)n,
-               (double)(end - start) / (double)n);
+    }
+    for (int is_warm = 0; is_warm < 2; is_warm++) {
+        int pass = is_warm ? measure_median_pass(total_ns) : 0;
+        measure_print_head(is_warm ? "warm" : "cold", total_ns[pass] * 1e-9);
+        printf(",\"submit_ns\":%.2f,\"task_ns\":%.2f}\n", submit_ns[pass] / (double)n,
+               total_ns[pass] / (double)n);
     }
 }
 
@@ -33,15 +38,15 @@ struct submitter {
     pthread_t thread;
     unsigned lane;
     pthread_barrier_t *barrier;
-    uint64_t begin_ns[2], end_ns[2]; /* of each pass */
+    uint64_t begin_ns[1 + N_WARM], end_ns[1 + N_WARM]; /* of each pass */
 };
 
-/* Both passes of one submitter. They begin together; the clocks are read here, because a thread that
+/* All passes of one submitter. They begin together; the clocks are read here, because a thread that
  * watched would compete for the cores. */
 static void *run_submitter(void *arg) {
     struct submitter *me = arg;
     size_t n = bench_options.size;
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pass = 0; pass <= N_WARM; pass++) {
         pthread_barrier_wait(me->barrier);
         me->begin_ns[pass] = measure_now_ns();
         bench_contender.submit_shared(me->lane, n);
@@ -66,7 +71,8 @@ static void run_submitters(void) {
     }
     for (unsigned i = 0; i < n_threads; i++)
         pthread_join(submitters[i].thread, NULL);
-    for (int pass = 0; pass < 2; pass++) {
+    double total_ns[1 + N_WARM], n_tasks = (double)n_threads * (double)bench_options.size;
+    for (int pass = 0; pass <= N_WARM; pass++) {
         uint64_t begin = UINT64_MAX, end = 0;
         for (unsigned i = 0; i < n_threads; i++) {
             if (submitters[i].begin_ns[pass] < begin)
@@ -74,9 +80,11 @@ static void run_submitters(void) {
             if (submitters[i].end_ns[pass] > end)
                 end = submitters[i].end_ns[pass];
         }
-        double ns = (double)(end - begin);
-        double n_tasks = (double)n_threads * (double)bench_options.size;
-        measure_print_head(pass == 0 ? "cold" : "warm", ns * 1e-9);
+        total_ns[pass] = (double)(end - begin);
+    }
+    for (int is_warm = 0; is_warm < 2; is_warm++) {
+        double ns = total_ns[is_warm ? measure_median_pass(total_ns) : 0];
+        measure_print_head(is_warm ? "warm" : "cold", ns * 1e-9);
         printf(",\"task_ns\":%.2f,\"tasks_per_s\":%.0f}\n", ns / n_tasks, n_tasks / ns * 1e9);
     }
     pthread_barrier_destroy(&barrier);

@@ -1,6 +1,7 @@
 // ForkJoin.java: Java's ForkJoinPool: the options and the lines of harness/bench.c. Every task has a
 // future of its own (ForkJoinTask), and the caller is no worker. map and loop are parallel streams
-// inside the pool. "warm" comes after WARM_UP further passes, for the sake of the compiler.
+// inside the pool. "warm" is the median of N_WARM passes, after WARM_UP more than others need, for the
+// sake of the compiler.
 
 import java.io.File;
 import java.nio.file.Files;
@@ -19,7 +20,7 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 public class ForkJoin {
-    static final int WARM_UP = 8, UNSUPPORTED = 77;
+    static final int WARM_UP = 5, N_WARM = 5, N_PASSES = 1 + WARM_UP + N_WARM, UNSUPPORTED = 77;
     static final Map<String, String> options = new HashMap<>(Map.of("workers", "1",
         "submitters", "1", "size", "1000000", "spin", "0", "pause", "0", "work", "0", "seconds",
         "10", "place", "free", "round", "0"));
@@ -60,7 +61,7 @@ public class ForkJoin {
 
     static void report(String pass, double ns, String figures, Object... values) throws Exception {
         System.out.printf(Locale.ROOT, "{\"workload\":\"%s\",\"contender\":\"java\","
-                + "\"version\":\"%s\",\"note\":\"ForkJoinPool; warm: after %d passes\","
+                + "\"version\":\"%s\",\"note\":\"ForkJoinPool; warm: after %d more passes\","
                 + "\"flags\":\"%s\",\"round\":%s,\"pass\":\"%s\",\"workers\":%d,"
                 + "\"submitters\":%d,\"size\":%d,\"place\":\"%s\",\"spin_s\":0,\"pause_s\":%s,"
                 + "\"work_s\":%s,\"seconds\":%.9f,\"peak_kb\":%d,", workload,
@@ -102,34 +103,37 @@ public class ForkJoin {
         return new ForkJoinTask[size];
     }
 
-    static String passName(int pass) {
-        return pass == 0 ? "cold" : pass == WARM_UP + 1 ? "warm" : null;
+    /** The number of the warm pass with the median time. */
+    static int medianPass(double[] ns) {
+        return IntStream.range(1 + WARM_UP, N_PASSES).boxed()
+            .sorted((a, b) -> Double.compare(ns[a], ns[b])).skip(N_WARM / 2).findFirst().get();
     }
 
     static void runFutures() throws Exception {
         ForkJoinTask<Long>[] futures = makeFutures(n);
-        for (int pass = 0; pass <= WARM_UP + 1; pass++) {
+        double[] ns = new double[N_PASSES], submitNs = new double[N_PASSES];
+        for (int pass = 0; pass < N_PASSES; pass++) {
             long start = System.nanoTime();
             submitAll(futures, ForkJoin::submitSmall);
-            long submitted = System.nanoTime();
+            submitNs[pass] = System.nanoTime() - start;
             collectAll(futures);
-            double ns = System.nanoTime() - start;
-            if (passName(pass) != null)
-                report(passName(pass), ns, "\"submit_ns\":%.2f,\"task_ns\":%.2f",
-                    (submitted - start) / (double) n, ns / n);
+            ns[pass] = System.nanoTime() - start;
         }
+        for (int pass : new int[] {0, medianPass(ns)})
+            report(pass == 0 ? "cold" : "warm", ns[pass], "\"submit_ns\":%.2f,\"task_ns\":%.2f",
+                submitNs[pass] / n, ns[pass] / n);
     }
 
     static void runSubmitters() throws Exception {
         CyclicBarrier barrier = new CyclicBarrier(submitters);
-        long[][] begin = new long[WARM_UP + 2][submitters], end = new long[WARM_UP + 2][submitters];
+        long[][] begin = new long[N_PASSES][submitters], end = new long[N_PASSES][submitters];
         Thread[] threads = new Thread[submitters];
         for (int i = 0; i < submitters; i++) {
             int lane = i;
             ForkJoinTask<Long>[] futures = makeFutures(n);
             threads[i] = new Thread(() -> {
                 try {
-                    for (int pass = 0; pass <= WARM_UP + 1; pass++) {
+                    for (int pass = 0; pass < N_PASSES; pass++) {
                         barrier.await();
                         begin[pass][lane] = System.nanoTime();
                         submitAll(futures, ForkJoin::submitSmall);
@@ -145,14 +149,14 @@ public class ForkJoin {
         }
         for (Thread thread : threads)
             thread.join();
-        for (int pass = 0; pass <= WARM_UP + 1; pass++) {
-            double all = (double) n * submitters;
-            double ns = Arrays.stream(end[pass]).max().getAsLong()
+        double[] ns = new double[N_PASSES];
+        double all = (double) n * submitters;
+        for (int pass = 0; pass < N_PASSES; pass++)
+            ns[pass] = Arrays.stream(end[pass]).max().getAsLong()
                 - Arrays.stream(begin[pass]).min().getAsLong();
-            if (passName(pass) != null)
-                report(passName(pass), ns, "\"task_ns\":%.2f,\"tasks_per_s\":%.0f", ns / all,
-                    all / ns * 1e9);
-        }
+        for (int pass : new int[] {0, medianPass(ns)})
+            report(pass == 0 ? "cold" : "warm", ns[pass],
+                "\"task_ns\":%.2f,\"tasks_per_s\":%.0f", ns[pass] / all, all / ns[pass] * 1e9);
     }
 
     static void runMemory() throws Exception {
@@ -217,35 +221,40 @@ public class ForkJoin {
             ns[(int) (n * 9L / 10)], ns[(int) (n * 99L / 100)]);
     }
 
+    static void reportItems(double[] ns) throws Exception {
+        for (int pass : new int[] {0, medianPass(ns)})
+            report(pass == 0 ? "cold" : "warm", ns[pass], "\"item_ns\":%.3f", ns[pass] / n);
+    }
+
     static void runMap() throws Exception {
         long[] items = LongStream.range(0, n).toArray();
-        for (int pass = 0; pass <= WARM_UP + 1; pass++) {
+        double[] ns = new double[N_PASSES];
+        for (int pass = 0; pass < N_PASSES; pass++) {
             long start = System.nanoTime(), sum = 0;
             long[] results = pool.submit(
                 () -> Arrays.stream(items).parallel().map(ForkJoin::small).toArray()).get();
             for (long result : results)
                 sum += result;
-            double ns = System.nanoTime() - start;
+            ns[pass] = System.nanoTime() - start;
             check(sum == (long) n * n);
-            if (passName(pass) != null)
-                report(passName(pass), ns, "\"item_ns\":%.3f", ns / n);
         }
+        reportItems(ns);
     }
 
     static void runLoop() throws Exception {
         long[] items = LongStream.range(0, n).toArray(), results = new long[n];
-        for (int pass = 0; pass <= WARM_UP + 1; pass++) {
+        double[] ns = new double[N_PASSES];
+        for (int pass = 0; pass < N_PASSES; pass++) {
             long start = System.nanoTime();
             pool.submit(() -> IntStream.range(0, n).parallel()
                 .forEach(i -> results[i] = small(items[i]))).get();
-            double ns = System.nanoTime() - start;
+            ns[pass] = System.nanoTime() - start;
             for (int i = 0; i < n; i++) {
                 check(results[i] == 2L * i + 1);
                 results[i] = 0;
             }
-            if (passName(pass) != null)
-                report(passName(pass), ns, "\"item_ns\":%.3f", ns / n);
         }
+        reportItems(ns);
     }
 
     static void burst(ForkJoinTask<Long>[] futures, long workNs) {

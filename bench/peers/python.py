@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Python's concurrent.futures.ThreadPoolExecutor: the options and the lines of harness/bench.c."""
+"""Python's concurrent.futures.ThreadPoolExecutor: the options and the lines of harness/bench.c.
+Of the warm passes it does one, because it takes long."""
 
 import argparse
 import json
@@ -35,7 +36,7 @@ def check(is_right):
 def report(options, passed, seconds, **figures):
     print(json.dumps({
         "workload": options.workload, "contender": "python",
-        "version": platform.python_version(), "note": "ThreadPoolExecutor", "round": options.round,
+        "version": platform.python_version(), "note": "ThreadPoolExecutor; one warm pass", "round": options.round,
         "pass": passed, "workers": options.workers, "submitters": options.submitters,
         "size": options.size, "place": options.place, "spin_s": 0, "pause_s": options.pause,
         "work_s": options.work, "seconds": round(seconds, 9), "peak_kb": status_kb("VmHWM:"),
