@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
         {"workers", 'w', "N", 0, "workers (1)", 0},
         {"submitters", 'm', "N", 0, "submitters: threads (1)", 0},
         {"size", 'n', "N", 0, "tasks, trips, items, bursts (1000000)", 0},
-        {"spin", 's', "SECONDS", 0, "workers search so long before they sleep (0)", 0},
+        {"spin", 's', "SECONDS", 0, "search before sleep (0: the default; -1: none)", 0},
         {"pause", 'p', "SECONDS", 0, "roundtrip, storm: sleep before each (0)", 0},
         {"work", 'k', "SECONDS", 0, "storm: length of a task (0)", 0},
         {"seconds", 't', "SECONDS", 0, "idle: how long to watch (10)", 0},

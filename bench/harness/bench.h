@@ -36,7 +36,8 @@ long bench_busy(long i);
 struct setup {
     unsigned workers;
     unsigned submitters; /* threads that call submit_shared, as lanes 0, 1, ... */
-    double spin_s;       /* idle workers search so long before they sleep (0: not at all) */
+    double spin_s;       /* idle workers search so long before they sleep: 0: as the library thinks
+                            best; < 0: not at all, where that can be asked for */
     size_t size;         /* most tasks of one lane, most items of a map or loop */
 };
 

@@ -63,11 +63,12 @@ public class ForkJoin {
         System.out.printf(Locale.ROOT, "{\"workload\":\"%s\",\"contender\":\"java\","
                 + "\"version\":\"%s\",\"note\":\"ForkJoinPool; warm: after %d more passes\","
                 + "\"flags\":\"%s\",\"round\":%s,\"pass\":\"%s\",\"workers\":%d,"
-                + "\"submitters\":%d,\"size\":%d,\"place\":\"%s\",\"spin_s\":0,\"pause_s\":%s,"
+                + "\"submitters\":%d,\"size\":%d,\"place\":\"%s\",\"spin_s\":%s,\"pause_s\":%s,"
                 + "\"work_s\":%s,\"seconds\":%.9f,\"peak_kb\":%d,", workload,
             System.getProperty("java.version"), WARM_UP, System.getProperty("java.vm.name"),
             options.get("round"), pass, workers, submitters, n, options.get("place"),
-            options.get("pause"), options.get("work"), ns * 1e-9, statusKb("VmHWM:"));
+            options.get("spin"), options.get("pause"), options.get("work"), ns * 1e-9,
+            statusKb("VmHWM:"));
         System.out.printf(Locale.ROOT, figures + "}\n", values);
     }
 

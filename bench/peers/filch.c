@@ -15,7 +15,7 @@ static filch_future **futures; /* `capacity` of each lane */
 
 static void open_pool(const struct setup *setup) {
     pool = filch_thread_pool(.max_workers = (int)setup->workers,
-                             .spin = setup->spin_s > 0 ? setup->spin_s : FILCH_NO_SPIN);
+                             .spin = setup->spin_s < 0 ? FILCH_NO_SPIN : setup->spin_s);
     if (pool == NULL)
         bench_fail("%s", filch_error_message());
     capacity = setup->size;

@@ -38,7 +38,7 @@ def report(options, passed, seconds, **figures):
         "workload": options.workload, "contender": "python",
         "version": platform.python_version(), "note": "ThreadPoolExecutor; one warm pass", "round": options.round,
         "pass": passed, "workers": options.workers, "submitters": options.submitters,
-        "size": options.size, "place": options.place, "spin_s": 0, "pause_s": options.pause,
+        "size": options.size, "place": options.place, "spin_s": options.spin, "pause_s": options.pause,
         "work_s": options.work, "seconds": round(seconds, 9), "peak_kb": status_kb("VmHWM:"),
         "flags": "interpreter", **figures}, separators=(",", ":")))
 

@@ -41,7 +41,7 @@ pub struct Contender {
     roundtrip: extern "C" fn(c_long) -> c_long,
     burst: extern "C" fn(usize) -> c_long,
     map: extern "C" fn(*const c_long, usize) -> c_long,
-    lp: extern "C" fn(*const c_long, *mut c_long, usize),
+    r#loop: extern "C" fn(*const c_long, *mut c_long, usize),
 }
 unsafe impl Sync for Contender {}
 
@@ -220,5 +220,5 @@ pub static bench_contender: Contender = Contender {
     roundtrip,
     burst,
     map,
-    lp: par_loop,
+    r#loop: par_loop,
 };
