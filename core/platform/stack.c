@@ -63,13 +63,18 @@ void filchi_stack_enter_thread(void) {
     pthread_attr_t attributes;
     void *low;
     size_t bytes;
+    /* Bounds that are not known (glibc needs memory to find them) count as short of room. */
+    stack.low = NULL;
+    stack.high = __builtin_frame_address(0);
+    stack.bytes = SIZE_MAX;
+    stack.segment_bytes = LEAST_SEGMENT;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
     if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
         stack.low = low;
-        stack.high = __builtin_frame_address(0);
         stack.bytes = bytes;
-        stack.segment_bytes = bytes > LEAST_SEGMENT ? bytes : LEAST_SEGMENT;
+        if (bytes > LEAST_SEGMENT)
+            stack.segment_bytes = bytes;
     }
     pthread_attr_destroy(&attributes);
 }
