@@ -69,8 +69,17 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
     executor->pool = pool;
     executor->fork_generation = filchi_process_generation();
     pthread_mutex_init(&executor->lock, NULL);
-    filchi_registry_add(executor);
-    return executor;
+    int error = filchi_registry_add(executor);
+    if (error == 0)
+        return executor;
+    pthread_mutex_destroy(&executor->lock);
+    filchi_arena_close(arena);
+    free(executor);
+    errno = error;
+    filchi_fail(error == ENOMEM ? FILCH_NO_MEMORY : FILCH_SYSTEM,
+                "%s: no fork handlers or thread-specific key for this process: %s", function,
+                strerror(error));
+    return NULL;
 }
 
 bool filchi_executor_check(const char *function, const filch_executor *executor) {

@@ -3,21 +3,20 @@
 #include "executor/registry.h"
 
 #include "executor/frame.h"
+#include "future/consumer.h"
 #include "platform/process.h"
 #include "structures/reclaim.h"
+#include <errno.h>
 #include <stdlib.h>
 
 static struct {
     pthread_mutex_t lock;
     filch_executor *first;
     uint64_t last_serial;
-    pthread_once_t once;
     pthread_key_t key; /* its destructor runs at the end of each thread that submitted */
-    bool has_key;      /* else a thread's producers stay its own when it ends */
+    size_t n_done;     /* steps of initialise() */
     pthread_cond_t unpinned;
-} registry = {.lock = PTHREAD_MUTEX_INITIALIZER,
-              .once = PTHREAD_ONCE_INIT,
-              .unpinned = PTHREAD_COND_INITIALIZER};
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER, .unpinned = PTHREAD_COND_INITIALIZER};
 
 /* A thread's producer in one executor, for one NUMA node (-1: for any). */
 struct membership {
@@ -74,8 +73,9 @@ static struct producer *find_or_join(struct pool *pool, int node) {
         if (membership->serial == pool->serial && membership->node == node)
             return membership->producer;
     struct membership *membership = malloc(sizeof *membership);
-    struct producer *producer =
-        membership == NULL ? NULL : filchi_scheduler_join(pool->scheduler, node);
+    /* Any value but NULL: then end_thread gives the producer back. */
+    bool has_end = membership != NULL && pthread_setspecific(registry.key, &registry) == 0;
+    struct producer *producer = has_end ? filchi_scheduler_join(pool->scheduler, node) : NULL;
     if (producer == NULL) {
         free(membership);
         return NULL;
@@ -85,8 +85,6 @@ static struct producer *find_or_join(struct pool *pool, int node) {
     pthread_mutex_unlock(&registry.lock);
     *membership = (struct membership){mine.all, pool->serial, node, producer};
     mine.all = membership;
-    if (registry.has_key)
-        (void)pthread_setspecific(registry.key, &registry); /* any value but NULL */
     return producer;
 }
 
@@ -169,21 +167,44 @@ static void after_fork_in_child(void) {
     registry.first = NULL;
 }
 
-static void initialise(void) {
-    registry.has_key = pthread_key_create(&registry.key, end_thread) == 0;
-    filchi_process_watch_forks(before_fork, after_fork, after_fork_in_child);
-    filchi_reclaim_init();
-    filchi_barrier_init();
-    atexit(end_program);
+static int make_key(void) {
+    return pthread_key_create(&registry.key, end_thread);
 }
 
-void filchi_registry_add(filch_executor *executor) {
-    pthread_once(&registry.once, initialise);
+/* Last of the fork handlers: until they are registered a fork waits for nobody who registers some. */
+static int watch_forks(void) {
+    return filchi_process_watch_forks(before_fork, after_fork, after_fork_in_child);
+}
+
+static int watch_exit(void) {
+    return atexit(end_program) == 0 ? 0 : ENOMEM;
+}
+
+/* What a process needs once. A step that fails is tried again when the next executor is opened. With
+ * the lock held. Returns: 0 or an errno value. */
+static int initialise(void) {
+    static int (*const steps[])(void) = {make_key, filchi_consumer_init, filchi_reclaim_init,
+                                         watch_forks, watch_exit};
+    int error = 0;
+    while (error == 0 && registry.n_done < sizeof steps / sizeof steps[0]) {
+        error = steps[registry.n_done]();
+        if (error == 0)
+            registry.n_done++;
+    }
+    return error;
+}
+
+int filchi_registry_add(filch_executor *executor) {
+    filchi_barrier_init();
     pthread_mutex_lock(&registry.lock);
-    executor->pool->serial = ++registry.last_serial;
-    executor->next_open = registry.first;
-    registry.first = executor;
+    int error = initialise();
+    if (error == 0) {
+        executor->pool->serial = ++registry.last_serial;
+        executor->next_open = registry.first;
+        registry.first = executor;
+    }
     pthread_mutex_unlock(&registry.lock);
+    return error;
 }
 
 void filchi_registry_remove(filch_executor *executor) {

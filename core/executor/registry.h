@@ -9,8 +9,9 @@
 
 #include "executor/pool.h"
 
-/* Adds an executor and gives its pool a serial number. */
-void filchi_registry_add(filch_executor *executor);
+/* Adds an executor and gives its pool a serial number. Returns: 0, or an errno value if the process
+ * cannot get what it needs once (fork handlers, a thread-specific key). */
+int filchi_registry_add(filch_executor *executor);
 
 /* Blocks: while the end of the program waits for the executor's tasks. */
 void filchi_registry_remove(filch_executor *executor);

@@ -22,17 +22,14 @@ static void unlock_home(void) {
     pthread_mutex_unlock(&home.lock);
 }
 
-/* A fork must not copy the lock while another thread has it. */
-static void watch_forks(void) {
-    pthread_atfork(lock_home, unlock_home, unlock_home);
+int filchi_consumer_init(void) {
+    return pthread_atfork(lock_home, unlock_home, unlock_home);
 }
 
 enum { CONSUMER_LOG2 = 6 };
 _Static_assert(sizeof(struct consumer) <= 1 << CONSUMER_LOG2, "a consumer fits into its cell");
 
 struct consumer *filchi_consumer_open(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
     lock_home();
     if (home.arena == NULL) {
         home.arena = filchi_arena_open((size_t)1 << 30);

@@ -34,6 +34,10 @@ struct consumer {
     uint64_t generation; /* the current one; the opener's */
 };
 
+/* Registers the fork handlers, since a fork must not copy the lock around opening while another thread
+ * has it; once, before the first one is opened. Returns: 0 or an errno value. */
+int filchi_consumer_init(void);
+
 /* Returns: NULL if there is no memory. */
 struct consumer *filchi_consumer_open(void);
 

@@ -15,7 +15,8 @@ uint32_t filchi_process_generation(void) {
     return filch_load_relaxed(&generation);
 }
 
-void filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
-    pthread_atfork(NULL, NULL, count_fork);
-    pthread_atfork(prepare, parent, child);
+int filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    /* Called again after a failure, this may count each fork twice, which does no harm. */
+    int error = pthread_atfork(NULL, NULL, count_fork);
+    return error != 0 ? error : pthread_atfork(prepare, parent, child);
 }

@@ -10,7 +10,7 @@
 /* Progress: wait-free. */
 uint32_t filchi_process_generation(void);
 
-/* Registers `child` (may be NULL) to run in every forked child; once per process tree. */
-void filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+/* Registers what to run at every fork; once per process tree. Returns: 0 or an errno value. */
+int filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
 #endif

@@ -17,13 +17,8 @@ static char grace_period;
 #define TSAN_RELEASE() ((void)0)
 #endif
 
-static void register_fork_handlers(void) {
-    pthread_atfork(urcu_bp_before_fork, urcu_bp_after_fork_parent, urcu_bp_after_fork_child);
-}
-
-void filchi_reclaim_init(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, register_fork_handlers);
+int filchi_reclaim_init(void) {
+    return pthread_atfork(urcu_bp_before_fork, urcu_bp_after_fork_parent, urcu_bp_after_fork_child);
 }
 
 void filchi_reclaim_enter(void) {

@@ -8,8 +8,8 @@
 #ifndef FILCHI_RECLAIM_H
 #define FILCHI_RECLAIM_H
 
-/* Registers the fork handlers; any number of calls. */
-void filchi_reclaim_init(void);
+/* Registers the fork handlers; once. Returns: 0 or an errno value. */
+int filchi_reclaim_init(void);
 
 /* Progress: wait-free. */
 void filchi_reclaim_enter(void);

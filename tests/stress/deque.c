@@ -192,7 +192,7 @@ static void run_round(const struct stress *stress, long round) {
 
 int main(int argc, char **argv) {
     struct stress stress = stress_begin(argc, argv, "deque", 1200);
-    filchi_reclaim_init();
+    STRESS_CHECK(filchi_reclaim_init() == 0);
     for (long round = 0; round < stress.rounds; round++)
         run_round(&stress, round);
     printf("%ld were stolen\n", n_stolen);
