@@ -1,0 +1,271 @@
+/* inject.c: the wrapped calls. __real_x is the call itself, __wrap_x what the library gets. */
+#include "inject.h"
+
+#include <errno.h>
+#include <hwloc.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *const inject_names[N_CALLS] = {
+    [CALL_MALLOC] = "malloc",
+    [CALL_MMAP] = "mmap",
+    [CALL_MPROTECT] = "mprotect",
+    [CALL_MUNMAP] = "munmap",
+    [CALL_CHUNK] = "chunk",
+    [CALL_CELLS] = "cells",
+    [CALL_EXTENT] = "extent",
+    [CALL_THREAD] = "pthread_create",
+    [CALL_THREAD_DATA] = "thread_data",
+    [CALL_ATFORK] = "pthread_atfork",
+    [CALL_FUTEX_WAIT] = "futex_wait",
+    [CALL_FUTEX_WAKE] = "futex_wake",
+    [CALL_MACHINE] = "machine",
+};
+
+static enum call armed;
+static atomic_long
+    left; /* calls up to the one that fails; 0 or less: it was that one, or a later one */
+static bool all_later;
+static atomic_bool is_lifted = true, was_reached;
+static atomic_long mapped_bytes, heap_blocks;
+
+void inject_arm(enum call call, long n, bool for_ever) {
+    armed = call;
+    all_later = for_ever;
+    atomic_store(&left, n);
+    atomic_store(&was_reached, false);
+    atomic_store(&is_lifted, false);
+}
+
+void inject_lift(void) {
+    atomic_store(&is_lifted, true);
+}
+
+bool inject_was_reached(void) {
+    return atomic_load(&was_reached);
+}
+
+bool inject_is(enum call call) {
+    return armed == call;
+}
+
+long inject_mapped_bytes(void) {
+    return atomic_load(&mapped_bytes);
+}
+
+long inject_heap_blocks(void) {
+    return atomic_load(&heap_blocks);
+}
+
+static bool fails(enum call call) {
+    if (call != armed || atomic_load(&is_lifted))
+        return false;
+    long before = atomic_fetch_sub(&left, 1);
+    if (before != 1 && !(all_later && before < 1))
+        return false;
+    atomic_store(&was_reached, true);
+    return true;
+}
+
+/* Fails as a call that sets errno. */
+static bool fails_with(enum call call, int error) {
+    bool it_does = fails(call);
+    if (it_does)
+        errno = error;
+    return it_does;
+}
+
+/* Memory. */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *block, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void __wrap_free(void *block);
+
+static void *count_block(void *block) {
+    if (block != NULL)
+        atomic_fetch_add(&heap_blocks, 1);
+    return block;
+}
+
+void *__wrap_malloc(size_t size) {
+    return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *block, size_t size) {
+    if (fails_with(CALL_MALLOC, ENOMEM))
+        return NULL;
+    void *larger = __real_realloc(block, size);
+    return block == NULL ? count_block(larger) : larger;
+}
+
+void __wrap_free(void *block) {
+    if (block != NULL)
+        atomic_fetch_sub(&heap_blocks, 1);
+    __real_free(block);
+}
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_mprotect(void *at, size_t bytes, int protection);
+int __real_munmap(void *at, size_t bytes);
+int __real_madvise(void *at, size_t bytes, int advice);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __wrap_mprotect(void *at, size_t bytes, int protection);
+int __wrap_munmap(void *at, size_t bytes);
+int __wrap_madvise(void *at, size_t bytes, int advice);
+
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset) {
+    if (fails_with(CALL_MMAP, ENOMEM))
+        return MAP_FAILED;
+    void *start = __real_mmap(at, bytes, protection, flags, fd, offset);
+    if (start != MAP_FAILED)
+        atomic_fetch_add(&mapped_bytes, (long)bytes);
+    return start;
+}
+
+int __wrap_mprotect(void *at, size_t bytes, int protection) {
+    return fails_with(CALL_MPROTECT, ENOMEM) ? -1 : __real_mprotect(at, bytes, protection);
+}
+
+/* What the system does not take back stays mapped, and is counted as taken back. */
+int __wrap_munmap(void *at, size_t bytes) {
+    atomic_fetch_sub(&mapped_bytes, (long)bytes);
+    return fails_with(CALL_MUNMAP, ENOMEM) ? -1 : __real_munmap(at, bytes);
+}
+
+int __wrap_madvise(void *at, size_t bytes, int advice) {
+    return fails_with(CALL_MACHINE, EINVAL) ? -1 : __real_madvise(at, bytes, advice);
+}
+
+struct arena;
+struct heap;
+struct extents;
+void *__real_filchi_arena_take(struct arena *arena, size_t n_chunks);
+bool __real_filchi_heap_refill(struct heap *heap);
+void *__real_filchi_extent_take(struct extents *extents, size_t bytes);
+void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks);
+bool __wrap_filchi_heap_refill(struct heap *heap);
+void *__wrap_filchi_extent_take(struct extents *extents, size_t bytes);
+
+void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks) {
+    return fails_with(CALL_CHUNK, ENOMEM) ? NULL : __real_filchi_arena_take(arena, n_chunks);
+}
+
+bool __wrap_filchi_heap_refill(struct heap *heap) {
+    return fails_with(CALL_CELLS, ENOMEM) ? false : __real_filchi_heap_refill(heap);
+}
+
+void *__wrap_filchi_extent_take(struct extents *extents, size_t bytes) {
+    return fails_with(CALL_EXTENT, ENOMEM) ? NULL : __real_filchi_extent_take(extents, bytes);
+}
+
+/* Threads. */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
+                          void *arg);
+int __real_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
+                          void *arg);
+int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
+                          void *arg) {
+    return fails(CALL_THREAD) ? EAGAIN : __real_pthread_create(thread, attributes, fn, arg);
+}
+
+int inject_real_thread(pthread_t *thread, void *(*fn)(void *), void *arg) {
+    return __real_pthread_create(thread, NULL, fn, arg);
+}
+
+int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
+    return fails(CALL_THREAD_DATA) ? EAGAIN : __real_pthread_key_create(key, destructor);
+}
+
+/* To forget a value always works. */
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value) {
+    return value != NULL && fails(CALL_THREAD_DATA) ? ENOMEM
+                                                    : __real_pthread_setspecific(key, value);
+}
+
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    return fails(CALL_ATFORK) ? ENOMEM : __real_pthread_atfork(prepare, parent, child);
+}
+
+/* Futexes, and what the machine may refuse. */
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+static long futex(long a[6]) {
+    int operation = (int)a[1] & FUTEX_CMD_MASK;
+    if (operation == FUTEX_WAKE) {
+        long result = __real_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
+        return fails_with(CALL_FUTEX_WAKE, EFAULT) ? -1 : result;
+    }
+    if (fails_with(CALL_FUTEX_WAIT, atomic_load(&left) % 2 == 0 ? EINTR : EAGAIN)) {
+        int error = errno;
+        sched_yield(); /* where all fail, somebody else must have the processor */
+        errno = error;
+        return -1;
+    }
+    return __real_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+long __wrap_syscall(long number, ...) {
+    va_list list;
+    long a[6];
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_futex)
+        return futex(a);
+    if (number == SYS_membarrier && fails_with(CALL_MACHINE, EPERM))
+        return -1;
+    return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int __real_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
+int __real_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
+int __real_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
+int __real_hwloc_topology_load(hwloc_topology_t topology);
+int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
+int __wrap_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
+int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
+int __wrap_hwloc_topology_load(hwloc_topology_t topology);
+
+int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set) {
+    return fails_with(CALL_MACHINE, EPERM) ? -1 : __real_sched_getaffinity(thread, size, set);
+}
+
+int __wrap_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set) {
+    return fails_with(CALL_MACHINE, EPERM) ? -1 : __real_sched_setaffinity(thread, size, set);
+}
+
+int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
+    return fails(CALL_MACHINE) ? ENOMEM : __real_pthread_getattr_np(thread, attributes);
+}
+
+int __wrap_hwloc_topology_load(hwloc_topology_t topology) {
+    return fails_with(CALL_MACHINE, ENOSYS) ? -1 : __real_hwloc_topology_load(topology);
+}

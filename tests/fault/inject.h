@@ -1,0 +1,60 @@
+/* inject.h: calls that fail on purpose.
+ *
+ * The program is linked with --wrap for every call listed here, so that each use in the library (and
+ * only there: hwloc, liburcu and libc keep theirs) comes through inject.c, is counted, and fails where
+ * inject_arm says so. What a call looks like when it fails is what the system can do:
+ *
+ *   memory      malloc and calloc, realloc; mmap; mprotect; munmap; and the library's own steps of
+ *               taking memory, since the system is asked for 4 MiB at a time: a chunk of the arena, a
+ *               word of cells, an extent
+ *   threads     pthread_create; pthread_key_create, pthread_setspecific and pthread_atfork
+ *   futex wait  returns at once, with EINTR or EAGAIN: callers look again
+ *   futex wake  wakes, and then says EFAULT: the kernel refuses to wake bad addresses only, at which
+ *               nobody can sleep, so what a wake returns must be of no interest
+ *   machine     membarrier, the calls for CPU masks, madvise: wishes, without which all works
+ */
+#ifndef FAULT_INJECT_H
+#define FAULT_INJECT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum call {
+    CALL_MALLOC,
+    CALL_MMAP,
+    CALL_MPROTECT,
+    CALL_MUNMAP,
+    CALL_CHUNK,
+    CALL_CELLS,
+    CALL_EXTENT,
+    CALL_THREAD,
+    CALL_THREAD_DATA,
+    CALL_ATFORK,
+    CALL_FUTEX_WAIT,
+    CALL_FUTEX_WAKE,
+    CALL_MACHINE,
+    N_CALLS
+};
+
+extern const char *const inject_names[N_CALLS];
+
+/* The n-th call of this kind from now on fails, or that and all later ones. */
+void inject_arm(enum call call, long n, bool for_ever);
+
+/* From now on nothing fails. */
+void inject_lift(void);
+
+/* Has a call failed on purpose since inject_arm? */
+bool inject_was_reached(void);
+
+/* Is this the kind of call that fails? */
+bool inject_is(enum call call);
+
+/* Bytes that the library has mapped, and blocks that it has on the heap. */
+long inject_mapped_bytes(void);
+long inject_heap_blocks(void);
+
+/* The real calls, for the tests' own use. */
+int inject_real_thread(pthread_t *thread, void *(*fn)(void *), void *arg);
+
+#endif

@@ -1,0 +1,221 @@
+/* ledger.c: one ledger for the one scenario of a process. */
+#include "ledger.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct entry entries[MOST_ENTRIES];
+static atomic_int n_entries;
+static atomic_int n_reports;
+static char *message_to;
+static size_t message_size;
+static int n_opened, descriptors_before;
+static bool has_home;
+static long mapped_before, blocks_before;
+
+_Noreturn void ledger_fail(const char *file, int line, const char *format, ...) {
+    char text[384];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    snprintf(message_to, message_size, "%s:%d: %s", file, line, text);
+    _exit(EXIT_FAILURE);
+}
+
+static int count_entries(const char *path) {
+    int n = 0;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return 0;
+    while (readdir(directory) != NULL)
+        n++;
+    closedir(directory);
+    return n;
+}
+
+static void count_report(const char *line, void *arg) {
+    (void)arg;
+    MUST(line[0] != '\0');
+    atomic_fetch_add(&n_reports, 1);
+}
+
+void ledger_begin(char *message, size_t size) {
+    message_to = message;
+    message_size = size;
+    descriptors_before = count_entries("/proc/self/fd");
+    mapped_before = inject_mapped_bytes();
+    blocks_before = inject_heap_blocks();
+    filch_on_report(count_report, NULL);
+}
+
+struct entry *ledger_next(void) {
+    int at = atomic_fetch_add(&n_entries, 1);
+    MUST(at < MOST_ENTRIES);
+    return &entries[at];
+}
+
+void ledger_ran(struct entry *entry) {
+    MUST(!entry->was_refused);
+    MUST(atomic_fetch_add(&entry->n_run, 1) == 0);
+}
+
+bool ledger_may_fail(filch_status status) {
+    return status == FILCH_NO_MEMORY || status == FILCH_SYSTEM;
+}
+
+void ledger_check_failure(const char *what) {
+    int error = errno;
+    filch_status status = filch_error_status();
+    MUST_MSG(inject_was_reached(), "%s failed though nothing else did: %s", what,
+             filch_error_message());
+    MUST_MSG(ledger_may_fail(status), "%s: %s: %s", what, filch_status_name(status),
+             filch_error_message());
+    MUST_MSG(strlen(filch_error_message()) > 10, "%s: the message is '%s'", what,
+             filch_error_message());
+    MUST_MSG(error != 0, "%s: errno is 0", what);
+}
+
+bool ledger_accept(struct entry *entry, filch_future *future) {
+    entry->future = future;
+    if (future != NULL)
+        return true;
+    ledger_check_failure("a submit");
+    MUST(atomic_load(&entry->n_run) == 0);
+    entry->was_refused = true;
+    return false;
+}
+
+static void count_call(filch_future *future, void *entry) {
+    MUST(filch_done(future));
+    atomic_fetch_add(&((struct entry *)entry)->n_called, 1);
+}
+
+void ledger_add_callback(struct entry *entry) {
+    if (filch_add_done_callback(entry->future, count_call, entry) == FILCH_OK)
+        entry->n_added++;
+    else
+        ledger_check_failure("filch_add_done_callback");
+}
+
+filch_executor *ledger_open(int n_workers) {
+    return ledger_opened(filch_thread_pool(.max_workers = n_workers));
+}
+
+filch_executor *ledger_opened(filch_executor *executor) {
+    if (executor == NULL)
+        ledger_check_failure("filch_thread_pool");
+    n_opened += executor != NULL;
+    return executor;
+}
+
+static void check_outcome(struct entry *entry, filch_status status) {
+    int n_run = atomic_load(&entry->n_run);
+    switch (status) {
+    case FILCH_OK:
+        MUST(n_run == 1);
+        break;
+    case FILCH_FAILED:
+        MUST(n_run == 1);
+        MUST(strlen(filch_exception(entry->future)->message) > 0);
+        break;
+    case FILCH_BROKEN: /* no worker could be started */
+        MUST(n_run == 0);
+        MUST(inject_was_reached());
+        MUST(strlen(filch_exception(entry->future)->message) > 0);
+        break;
+    case FILCH_CANCELLED:
+        MUST(n_run == 0 && entry->may_be_cancelled);
+        MUST(strlen(filch_exception(entry->future)->message) > 0);
+        break;
+    default:
+        ledger_fail(__FILE__, __LINE__, "an accepted future gave %s: %s", filch_status_name(status),
+                    filch_error_message());
+    }
+}
+
+void ledger_settle(void) {
+    for (int i = 0; i < atomic_load(&n_entries); i++) {
+        struct entry *entry = &entries[i];
+        if (entry->future == NULL)
+            continue;
+        filch_status status = filch_join(entry->future);
+        if (status == FILCH_SYSTEM) {
+            /* Nobody can be started to run it. The wait fails, the task stays accepted. */
+            ledger_check_failure("filch_join");
+            MUST(!filch_done(entry->future));
+            inject_lift();
+            status = filch_join(entry->future);
+        }
+        check_outcome(entry, status);
+        filch_release(entry->future);
+        entry->future = NULL;
+    }
+}
+
+static long twice(long x) {
+    return 2 * x;
+}
+FILCH_TASK(long, twice, long);
+
+void ledger_check_usable(filch_executor *executor) {
+    inject_lift();
+    if (executor == NULL)
+        return;
+    filch_future *future = filch_submit(executor, twice, 21);
+    long value = 0;
+    MUST_MSG(future != NULL, "the pool is unusable: %s", filch_error_message());
+    MUST_MSG(filch_result(future, &value) == FILCH_OK, "%s", filch_error_message());
+    MUST(value == 42);
+    filch_release(future);
+    long items[10] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    filch_results *results = filch_map(executor, twice, items, 10, .chunksize = 3);
+    MUST_MSG(results != NULL, "the pool cannot map: %s", filch_error_message());
+    for (long i = 0; i < 10; i++)
+        MUST(filch_results_next(results, &value) == FILCH_OK && value == 2 * i);
+    MUST(filch_results_next(results, &value) == FILCH_END);
+    filch_results_close(results);
+}
+
+void ledger_close(filch_executor *executor) {
+    filch_close(executor);
+    if (executor == NULL)
+        return;
+    for (int i = 0; i < atomic_load(&n_entries); i++) {
+        struct entry *entry = &entries[i];
+        MUST_MSG(atomic_load(&entry->n_called) == entry->n_added,
+                 "entry %d: %d callbacks were added, %d called", i, entry->n_added,
+                 atomic_load(&entry->n_called));
+        MUST_MSG(!entry->was_refused || atomic_load(&entry->n_run) == 0,
+                 "entry %d was refused, and ran", i);
+    }
+}
+
+void ledger_finish(filch_executor *executor) {
+    ledger_settle();
+    ledger_check_usable(executor);
+    ledger_close(executor);
+}
+
+void ledger_expect_home(void) {
+    has_home = true;
+}
+
+void ledger_check_leaks(void) {
+    /* Waits for several futures share one reservation per process, for ever. */
+    const long shared_bytes = 1L << 30;
+    long mapped = inject_mapped_bytes() - mapped_before;
+    long blocks = inject_heap_blocks() - blocks_before;
+    MUST_MSG(count_entries("/proc/self/task") == 3, "%d threads are left",
+             count_entries("/proc/self/task") - 2);
+    MUST(count_entries("/proc/self/fd") == descriptors_before);
+    MUST_MSG(has_home || mapped == 0 || mapped == shared_bytes, "%ld bytes are left mapped",
+             mapped);
+    /* A thread keeps its entry for a closed pool until it meets the next one. */
+    MUST_MSG(blocks <= n_opened + (has_home ? 2 : 0), "%ld blocks are left on the heap", blocks);
+}
