@@ -3,7 +3,6 @@
  *
  *     stress.cycles [rounds [seed]] */
 #include "stress.h"
-#include <dirent.h>
 #include <filch/filch.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -128,16 +127,6 @@ static void give_kept_back(void) {
     }
 }
 
-static int count_entries(const char *path) {
-    int n = 0;
-    DIR *directory = opendir(path);
-    STRESS_CHECK(directory != NULL);
-    while (readdir(directory) != NULL)
-        n++;
-    closedir(directory);
-    return n;
-}
-
 struct use {
     int threads;
     int descriptors;
@@ -146,8 +135,8 @@ struct use {
 };
 
 static struct use measure(void) {
-    struct use use = {.threads = count_entries("/proc/self/task"),
-                      .descriptors = count_entries("/proc/self/fd")};
+    struct use use = {.threads = stress_count_entries("/proc/self/task"),
+                      .descriptors = stress_count_entries("/proc/self/fd")};
     FILE *file = fopen("/proc/self/statm", "r");
     STRESS_CHECK(file != NULL && fscanf(file, "%ld", &use.address_space) == 1);
     fclose(file);

@@ -6,6 +6,7 @@
 #define STRESS_H
 
 #include "base/random.h"
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -55,6 +56,17 @@ static inline pthread_t stress_start(void *(*main)(void *), void *arg) {
 
 static inline void stress_join(pthread_t thread) {
     STRESS_CHECK(pthread_join(thread, NULL) == 0);
+}
+
+/* The entries of a directory like /proc/self/task. */
+static inline int stress_count_entries(const char *path) {
+    int n = 0;
+    DIR *directory = opendir(path);
+    STRESS_CHECK(directory != NULL);
+    while (readdir(directory) != NULL)
+        n++;
+    closedir(directory);
+    return n;
 }
 
 /* The start of a stream of its own for each thread of each round. */
