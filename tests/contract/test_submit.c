@@ -1,5 +1,5 @@
-/* Group E of the conformance list: submit. E1 is in test_transport.c, E2 in test_bad_input.c, the
- * waits of E6 in test_nested_wait.c. */
+/* Group E of the conformance list: submit. E1 is in test_parameters.c, test_values.c, test_strings.c and
+ * test_bytes.c, E2 in test_bad_input.c, the waits of E6 in test_nested_wait.c. */
 #include "pools.h"
 
 /* E3 */
@@ -275,5 +275,21 @@ CONTRACT(submit, no_submitter_starves) {
         check_long(filch_submit(ex, twice, i), 2 * i); /* hangs if it starves */
     gate_open(&it.over);
     thread_join(thread);
+    filch_close(ex);
+}
+
+/* What comes with a task: its name is copied, and in a message; retries are for other pools. */
+CONTRACT(submit, with_options) {
+    filch_executor *ex = pool->open(1);
+    char name[] = "a name of its own";
+    filch_future *future =
+        filch_submit_with(ex, FILCH_OPTIONS(.name = name, .retries = 3), fail_with, 8);
+    CHECK_NOT_NULL(future);
+    memset(name, '#', sizeof name - 1); /* it is copied */
+    CHECK_STR_EQ(filch_exception(future)->task, "a name of its own");
+    CHECK_EQ(filch_exception(future)->code, 8);
+    filch_release(future);
+    check_long(filch_submit_with(ex, FILCH_OPTIONS(.retries = 1000), twice, 4), 8);
+    check_long(filch_submit_with(ex, NULL, twice, 4), 8);
     filch_close(ex);
 }
