@@ -1,7 +1,8 @@
 /* base/assert.h: assertions are for what is proven; what can happen is a status.
  *
  * check() is compiled in always (cheap, on slow paths); debug_check() in builds with FILCH_DEBUG
- * alone (walks, hot paths). Both end the program, since a broken invariant has no remedy. */
+ * alone (walks, hot paths): the build type Debug, and those with a sanitizer. Both end the program,
+ * since a broken invariant has no remedy. */
 #ifndef FILCHI_ASSERT_H
 #define FILCHI_ASSERT_H
 

@@ -9,9 +9,7 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-#define NOINLINE __attribute__((noinline))
 #define COLD __attribute__((cold, noinline))
-#define UNUSED __attribute__((unused))
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 
 /* Thread-local storage that costs one instruction; the library has a few bytes of it. */

@@ -114,11 +114,6 @@ void *filchi_arena_take(struct arena *arena, size_t n_chunks) {
     return run;
 }
 
-size_t filchi_arena_run_bytes(const struct arena *arena, const void *run) {
-    size_t at = ((uintptr_t)run - (uintptr_t)arena) / CHUNK_BYTES;
-    return (size_t)filch_load_relaxed(&arena->words[at]) * CHUNK_BYTES;
-}
-
 void filchi_arena_give(struct arena *arena, void *run) {
     size_t at = ((uintptr_t)run - (uintptr_t)arena) / CHUNK_BYTES;
     size_t n = (size_t)filch_load_relaxed(&arena->words[at]);

@@ -43,9 +43,6 @@ void *filchi_arena_take(struct arena *arena, size_t n_chunks);
 /* Gives a run back, and its pages to the system. */
 void filchi_arena_give(struct arena *arena, void *run);
 
-/* The number of bytes in the run that starts at `run`. */
-size_t filchi_arena_run_bytes(const struct arena *arena, const void *run);
-
 /* Address <-> 32-bit reference in units of 64 bytes: queue entries hold references. */
 enum { ARENA_UNIT_LOG2 = 6 };
 #define ARENA_MAX_BYTES ((size_t)1 << (32 + ARENA_UNIT_LOG2))

@@ -21,6 +21,7 @@
 #ifndef FILCHI_SLAB_H
 #define FILCHI_SLAB_H
 
+#include "base/assert.h"
 #include "structures/arena.h"
 
 enum {
@@ -85,6 +86,7 @@ static inline void slab_free(void *cell) {
         (uint32_t)(((uintptr_t)cell - (uintptr_t)slab - SLAB_HEAD_BYTES) >> slab->cell_log2);
     uint64_t bit = (uint64_t)1 << (at % CELLS_PER_WORD);
     uint64_t before = filch_fetch_or_acq_rel(&slab->free[at / CELLS_PER_WORD], bit); /* CELL-FREE */
+    debug_check((before & bit) == 0); /* else it was free already */
     if (unlikely(before & SLAB_RETIRED))
         filchi_arena_cell_is_gone(arena);
 }

@@ -18,12 +18,18 @@ static struct arena *open_small(void) {
     return arena;
 }
 
+/* What the arena's table says about a run. */
+static size_t run_bytes(const struct arena *arena, const void *run) {
+    size_t at = ((uintptr_t)run - (uintptr_t)arena) / CHUNK_BYTES;
+    return (size_t)filch_load_relaxed(&arena->words[at]) * CHUNK_BYTES;
+}
+
 TEST(arena, smoke) {
     struct arena *arena = open_small();
     unsigned char *run = filchi_arena_take(arena, 3);
     CHECK_NOT_NULL(run);
     CHECK_EQ((uintptr_t)run % CHUNK_BYTES, 0);
-    CHECK_EQ(filchi_arena_run_bytes(arena, run), 3 * CHUNK_BYTES);
+    CHECK_EQ(run_bytes(arena, run), 3 * CHUNK_BYTES);
     for (size_t i = 0; i < 3 * CHUNK_BYTES; i++)
         CHECK_EQ(run[i], 0);
     memset(run, 0xee, 3 * CHUNK_BYTES);
@@ -137,7 +143,7 @@ static void *take_and_give(void *arg) {
         unsigned char **run = &runs[random >> 8 & (RUNS - 1)];
         size_t n = 1 + (random >> 16) % 4;
         if (*run != NULL) {
-            size_t bytes = filchi_arena_run_bytes(shared, *run);
+            size_t bytes = run_bytes(shared, *run);
             for (size_t at = 0; at < bytes; at += 8192)
                 CHECK_EQ((*run)[at], own);
             CHECK_EQ((*run)[bytes - 1], own);
@@ -148,7 +154,7 @@ static void *take_and_give(void *arg) {
         *run = filchi_arena_take(shared, n);
         if (*run == NULL)
             continue; /* full for the moment */
-        CHECK_EQ(filchi_arena_run_bytes(shared, *run), n * CHUNK_BYTES);
+        CHECK_EQ(run_bytes(shared, *run), n * CHUNK_BYTES);
         for (size_t at = 0; at < n * CHUNK_BYTES; at += 8192) {
             CHECK_EQ((*run)[at], 0);
             (*run)[at] = own;
