@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* What is left to do when a task has not simply returned a plain value. Returns: its phase. */
-static COLD enum future_phase conclude(struct frame *frame, int code) {
+static COLD enum future_phase conclude(struct worker *worker, struct frame *frame, int code) {
     filch_future *future = frame->future;
     void *text;
     filchi_transport_conclude(frame, future->type, future->value, code, &text);
@@ -25,6 +25,7 @@ static COLD enum future_phase conclude(struct frame *frame, int code) {
     filchi_transport_drop_args(block_of(future));
     if (frame->raised == NULL)
         return FUTURE_FINISHED;
+    count_up(&worker->counters.n_failed);
     filch_store_release(&future->error, (void *)frame->raised); /* OUTCOME */
     return FUTURE_FAILED;
 }
@@ -58,10 +59,7 @@ static inline enum future_phase run_task(struct worker *worker, struct pool *poo
     if (likely(frame.raised == NULL && code == 0 && frame.allocated == NULL &&
                is_plain(type->result_kind) && (future->extents & BLOCK_HAS_ARGS) == 0))
         return FUTURE_FINISHED;
-    enum future_phase phase = conclude(&frame, code);
-    if (phase == FUTURE_FAILED)
-        count_up(&worker->counters.n_failed);
-    return phase;
+    return conclude(worker, &frame, code);
 }
 
 static void cancel_or_break(struct pool *pool, filch_future *future, uint32_t generation) {
