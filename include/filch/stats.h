@@ -1,5 +1,5 @@
 /** @file
- * stats.h: what an executor has done, in numbers.
+ * stats.h: what an executor has done, in numbers, and what it looks like, in words.
  *
  *     filch_worker_stats each[8];
  *     filch_stats_snapshot stats = FILCH_STATS(.workers = each, .capacity = 8);
@@ -18,6 +18,7 @@
 
 #include <filch/executor.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -78,6 +79,11 @@ typedef struct filch_stats_snapshot {
  * Progress: wait-free; a look at each worker and each thread that has submitted.
  * @return FILCH_OK or FILCH_INVALID. */
 FILCH_API filch_status filch_stats(filch_executor *executor, filch_stats_snapshot *snapshot);
+
+/** Writes a readable picture of the executor: how the number of workers came about, where each worker
+ * is bound and whom it steals from first, and the numbers of filch_stats.
+ * @return FILCH_OK, FILCH_INVALID, FILCH_NO_MEMORY, or FILCH_SYSTEM: the file took no more. */
+FILCH_API filch_status filch_describe(filch_executor *executor, FILE *file);
 
 #ifdef __cplusplus
 }
