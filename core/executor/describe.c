@@ -55,17 +55,18 @@ void filchi_describe_place(FILE *file, const struct filchi_placement *place) {
         fprintf(file, "NUMA node not known");
 }
 
-/* Neighbours as "2-7". */
-static void describe_ring(FILE *file, const struct victims *victims, struct victim_ring_span span) {
+void filchi_describe_ring(FILE *file, const struct victims *victims, struct victim_ring_span span,
+                          char between) {
     uint32_t n = ring_count(span);
     for (uint32_t i = 0, end; i < n; i = end) {
         uint32_t first = ring_seat(victims, span, i);
         for (end = i + 1; end < n && ring_seat(victims, span, end) == first + (end - i); end++)
             ;
+        if (i > 0)
+            fputc(between, file);
+        fprintf(file, "%u", first);
         if (end - i > 1)
-            fprintf(file, " %u-%u", first, first + (end - i - 1));
-        else
-            fprintf(file, " %u", first);
+            fprintf(file, "-%u", first + (end - i - 1));
     }
 }
 
@@ -76,8 +77,8 @@ void filchi_describe_victims(FILE *file, const struct victims *victims, uint32_t
         struct victim_ring_span span = victims_ring(victims, seat, ring);
         if (ring_count(span) == 0)
             continue;
-        fprintf(file, "%s%s", before, names[ring]);
-        describe_ring(file, victims, span);
+        fprintf(file, "%s%s ", before, names[ring]);
+        filchi_describe_ring(file, victims, span, ' ');
         before = "; ";
     }
     if (before[0] == '\0')
