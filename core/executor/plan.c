@@ -23,6 +23,14 @@ static int least(int a, int b) {
     return a < b ? a : b;
 }
 
+/* Compares CPU time, since a quota of 1.5 counts as 2 CPUs but is not. */
+static bool is_throttled(const struct plan *plan, int n_sharing) {
+    const struct cgroup_quota *quota = &plan->facts.quota;
+    return quota->quota_us != 0 && (double)quota->quota_us < (double)quota->period_us *
+                                                                 (double)plan->n_part *
+                                                                 (double)n_sharing;
+}
+
 static void decide_capacity(struct plan *plan) {
     const struct plan_facts *facts = &plan->facts;
     int n_ranks = facts->launcher.n_ranks, rank = facts->launcher.rank;
@@ -36,6 +44,7 @@ static void decide_capacity(struct plan *plan) {
             plan->n_quota = (plan->n_quota - 1) / n_ranks + 1;
     }
     plan->n_usable = least(plan->n_part, plan->n_quota);
+    plan->is_throttled = is_throttled(plan, plan->is_mask_shared ? n_ranks : 1);
 }
 
 static void decide_count(struct plan *plan) {
@@ -72,7 +81,7 @@ static enum plan_binding decide_binding(const struct plan *plan) {
         return PLAN_UNBOUND_RANKS;
     if (launcher->n_ranks > 1 && launcher->rank < 0)
         return PLAN_UNBOUND_RANK;
-    if (plan->n_quota < plan->n_part)
+    if (plan->is_throttled)
         return PLAN_UNBOUND_QUOTA;
     if (plan->n_workers != plan->n_part)
         return plan->n_workers > plan->n_part ? PLAN_UNBOUND_MANY : PLAN_UNBOUND_FEW;

@@ -48,6 +48,7 @@ struct plan {
     bool is_mask_shared;   /* by the launcher's ranks, each of which takes its part */
     int n_part;            /* CPUs of the mask that are left to this process */
     int n_quota;           /* CPUs that its quota keeps busy; INT_MAX without one */
+    bool is_throttled;     /* the quota, before it is rounded up, is below that part */
     int n_usable;          /* the smaller of both */
     int n_workers;         /* at least 1 */
     enum plan_count count; /* what decided about that */

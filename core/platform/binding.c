@@ -8,7 +8,7 @@
 #include "platform/affinity.h"
 #include <pthread.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* Made when the library is loaded, and never changed until it is unloaded. */
 static pthread_key_t key;
 static bool has_key;
 
@@ -16,16 +16,11 @@ static void free_saved(void *affinity) {
     filchi_affinity_free(affinity);
 }
 
-static void make_key(void) {
-    has_key = pthread_key_create(&key, free_saved) == 0;
-}
-
 static struct affinity *find_saved(void) {
     return has_key ? pthread_getspecific(key) : NULL;
 }
 
 static bool save(struct affinity *affinity) {
-    pthread_once(&once, make_key);
     return has_key && pthread_setspecific(key, affinity) == 0;
 }
 
@@ -72,7 +67,8 @@ static void after_fork_in_child(void) {
     }
 }
 
-__attribute__((constructor)) static void watch_forks(void) {
+__attribute__((constructor)) static void load(void) {
+    has_key = pthread_key_create(&key, free_saved) == 0;
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 

@@ -18,7 +18,7 @@ static void find_warnings(struct survey *survey) {
     const struct plan *plan = survey->plan;
     const struct launcher *launcher = &plan->facts.launcher;
     const struct topology_facts *topology = &survey->topology;
-    warn(survey, plan->n_quota < plan->n_part, "quota-below-mask",
+    warn(survey, plan->is_throttled, "quota-below-mask",
          "the CPU quota is smaller than the affinity mask: threads that use it up are stopped "
          "until the next period, and the workers are not bound",
          "give the container whole CPUs (a cpuset), or a quota of at least as many");

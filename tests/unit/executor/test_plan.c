@@ -63,6 +63,7 @@ TEST(plan, a_quota) {
     check(decide(with_quota(400), 0, FILCH_BIND_AUTO), 4, PLAN_COUNT_QUOTA, PLAN_UNBOUND_QUOTA);
     check(decide(with_quota(150), 0, FILCH_BIND_AUTO), 2, PLAN_COUNT_QUOTA, PLAN_UNBOUND_QUOTA);
     check(decide(with_quota(1), 0, FILCH_BIND_AUTO), 1, PLAN_COUNT_QUOTA, PLAN_UNBOUND_QUOTA);
+    check(decide(with_quota(750), 0, FILCH_BIND_AUTO), 8, PLAN_COUNT_MASK, PLAN_UNBOUND_QUOTA);
     check(decide(with_quota(800), 0, FILCH_BIND_AUTO), 8, PLAN_COUNT_MASK, PLAN_BINDS);
     check(decide(with_quota(6400), 0, FILCH_BIND_AUTO), 8, PLAN_COUNT_MASK, PLAN_BINDS);
 }
@@ -93,6 +94,10 @@ TEST(plan, ranks_share_a_quota) {
     facts.quota.quota_us = 300000;
     facts.quota.period_us = 100000;
     check(decide(facts, 0, FILCH_BIND_AUTO), 2, PLAN_COUNT_QUOTA, PLAN_UNBOUND_QUOTA);
+    facts.quota.quota_us = 700000;
+    check(decide(facts, 0, FILCH_BIND_AUTO), 4, PLAN_COUNT_RANKS, PLAN_UNBOUND_QUOTA);
+    facts.quota.quota_us = 800000;
+    check(decide(facts, 0, FILCH_BIND_AUTO), 4, PLAN_COUNT_RANKS, PLAN_BINDS);
 }
 
 TEST(plan, the_most_workers) {
