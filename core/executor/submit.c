@@ -165,6 +165,34 @@ static COLD filch_future *give_block_back(filch_future *future) {
     return NULL;
 }
 
+static inline filch_future *pack(const char *function, struct pool *pool,
+                                 const filch_task_type *type, const void *args,
+                                 const filch_submit_options *options, struct producer **producer) {
+    filch_future *future = take_block(function, pool, type, producer);
+    if (unlikely(future == NULL))
+        return NULL;
+    size_t args_size = type->args_size;
+    if (type->copies) {
+        if (filchi_transport_check(function, type, args) != FILCH_OK)
+            return give_block_back(future);
+        args_size = filchi_transport_size(type, args);
+    }
+    if (unlikely(filchi_transport_pack(function, *producer, block_of(future), type, args, args_size,
+                                       type->result_size) != FILCH_OK))
+        return give_block_back(future);
+    if (unlikely(options != NULL) &&
+        apply_options(function, pool, producer, future, options) != FILCH_OK)
+        return give_block_back(future);
+    return future;
+}
+
+filch_future *filchi_submit_pack(const char *function, filch_executor *executor,
+                                 const filch_task_type *type, const void *args,
+                                 const filch_submit_options *options) {
+    struct producer *producer;
+    return pack(function, executor->pool, type, args, options, &producer);
+}
+
 filch_future *filch_submit_task(filch_executor *executor, const filch_task_type *type,
                                 const void *args, const filch_submit_options *options) {
     const char *function = "filch_submit";
@@ -176,21 +204,9 @@ filch_future *filch_submit_task(filch_executor *executor, const filch_task_type 
         return NULL;
     struct pool *pool = executor->pool;
     struct producer *producer;
-    filch_future *future = take_block(function, pool, type, &producer);
+    filch_future *future = pack(function, pool, type, args, options, &producer);
     if (unlikely(future == NULL))
         return NULL;
-    size_t args_size = type->args_size;
-    if (type->copies) {
-        if (filchi_transport_check(function, type, args) != FILCH_OK)
-            return give_block_back(future);
-        args_size = filchi_transport_size(type, args);
-    }
-    if (unlikely(filchi_transport_pack(function, producer, block_of(future), type, args, args_size,
-                                       type->result_size) != FILCH_OK))
-        return give_block_back(future);
-    if (unlikely(options != NULL) &&
-        apply_options(function, pool, &producer, future, options) != FILCH_OK)
-        return give_block_back(future);
     return likely(enqueue(function, pool, producer, future) == FILCH_OK) ? future : NULL;
 }
 

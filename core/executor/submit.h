@@ -10,6 +10,11 @@
 filch_future *filchi_submit_take_block(const char *function, struct pool *pool,
                                        const filch_task_type *type, struct producer **producer);
 
+/* A block in INIT with its arguments and options. Returns: NULL with the thread's failure set. */
+filch_future *filchi_submit_pack(const char *function, filch_executor *executor,
+                                 const filch_task_type *type, const void *args,
+                                 const filch_submit_options *options);
+
 /* Gives back a block that was not queued, and what it holds. */
 void filchi_submit_give_back(filch_future *future);
 

@@ -98,24 +98,59 @@ static void retire(struct scheduler *scheduler, struct ring *ring) {
     } while (!filch_cas_acq_rel(&scheduler->retired, &head, (void *)ring)); /* RING-RETIRED */
 }
 
-bool filchi_producer_make_room(struct producer *producer) {
+static bool is_popped(const struct producer *producer) {
+    const struct worker *self = filchi_worker_self();
+    return self != NULL && &self->producer == producer;
+}
+
+static size_t capacity_of(const struct producer *producer) {
+    return ((struct ring *)filch_load_relaxed(&producer->deque.ring))->mask + 1;
+}
+
+static bool grow(struct producer *producer, size_t capacity) {
     struct scheduler *scheduler = producer->scheduler;
-    struct worker *self = filchi_worker_self();
-    struct ring *ring = (struct ring *)filch_load_relaxed(&producer->deque.ring);
-    size_t capacity = ring->mask + 1;
-    bool is_popped = self != NULL && &self->producer == producer;
-    if (!is_popped && compact(producer) <= capacity / 2)
-        return true;
-    size_t bytes = ring_bytes(capacity * 2);
+    size_t bytes = ring_bytes(capacity);
     struct ring *larger =
         filchi_arena_take(scheduler->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
     if (larger == NULL)
-        return deque_count(&producer->deque) < capacity; /* compacting alone may do */
-    ring_init(larger, capacity * 2);
+        return false;
+    ring_init(larger, capacity);
     struct ring *old = filchi_deque_grow(&producer->deque, larger);
     if (old != first_ring(producer))
         retire(scheduler, old);
     return true;
+}
+
+bool filchi_producer_make_room(struct producer *producer) {
+    size_t capacity = capacity_of(producer);
+    if (!is_popped(producer) && compact(producer) <= capacity / 2)
+        return true;
+    /* Without memory compacting alone may do. */
+    return grow(producer, capacity * 2) || deque_count(&producer->deque) < capacity;
+}
+
+bool filchi_producer_reserve(struct producer *producer, size_t n) {
+    if (deque_has_room(&producer->deque, n))
+        return true;
+    if (!is_popped(producer))
+        (void)compact(producer);
+    if (deque_has_room(&producer->deque, n))
+        return true;
+    size_t needed = (size_t)deque_count(&producer->deque) + n;
+    size_t capacity = capacity_of(producer);
+    while (capacity < needed && capacity < SIZE_MAX / 4 / sizeof(uint64_t))
+        capacity *= 2;
+    return capacity >= needed && grow(producer, capacity) && deque_has_room(&producer->deque, n);
+}
+
+bool filchi_producer_take_back(struct producer *producer, uint64_t from) {
+    struct scheduler *scheduler = producer->scheduler;
+    filch_fetch_add_seq_cst(&producer->hidden, 1u); /* HIDDEN */
+    bool is_back = filchi_deque_take_back(&producer->deque, from);
+    filch_fetch_add_seq_cst(&producer->hidden, 1u); /* HIDDEN */
+    if (park_must_wake(&scheduler->park))           /* what is older was out of sight */
+        (void)filchi_scheduler_wake_one(scheduler);
+    return is_back;
 }
 
 void filchi_scheduler_free_retired(struct scheduler *scheduler) {

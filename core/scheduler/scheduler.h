@@ -131,6 +131,14 @@ void filchi_scheduler_part(struct producer *producer);
  * Returns: false if there is no memory. Owner. */
 bool filchi_producer_make_room(struct producer *producer);
 
+/* Makes room for n entries. Returns: false if there is no memory. Owner. */
+bool filchi_producer_reserve(struct producer *producer, size_t n);
+
+/* Takes back what an outside thread has pushed since its deque's bottom was `from`.
+ * Returns: false if somebody has taken one of them. That one is a worker that comes back for the others
+ * before it leaves, or ends the pool and drops them all. */
+bool filchi_producer_take_back(struct producer *producer, uint64_t from);
+
 /* Is there an entry anywhere? May miss what an owner that compacts its deque has in its hands; that
  * owner wakes somebody when it has put it back. */
 bool filchi_scheduler_has_work(const struct scheduler *scheduler);

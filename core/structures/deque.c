@@ -13,6 +13,24 @@ struct ring *filchi_deque_grow(struct deque *deque, struct ring *larger) {
     return old;
 }
 
+bool filchi_deque_take_back(struct deque *deque, uint64_t from) {
+    struct ring *ring = (struct ring *)filch_load_relaxed(&deque->ring);
+    uint64_t bottom = filch_load_relaxed(&deque->bottom);
+    uint64_t top = filch_load_acquire(&deque->top);
+    do {
+        if ((int64_t)(top - from) > 0)
+            return false;
+    } while (!filch_cas_seq_cst(&deque->top, &top, bottom)); /* TAKEN */
+    deque->top_seen = bottom;
+    uint64_t to = bottom; /* in place, as in compact */
+    for (uint64_t i = top; i != from; i++, to++) {
+        uint64_t entry = filch_load_relaxed(&ring->slots[i & ring->mask]);
+        filch_store_relaxed(&ring->slots[to & ring->mask], entry);
+    }
+    filch_store_release(&deque->bottom, to); /* PUSHED */
+    return true;
+}
+
 size_t filchi_deque_compact(struct deque *deque, bool (*is_live)(void *arg, uint64_t entry),
                             void *arg) {
     struct ring *ring = (struct ring *)filch_load_relaxed(&deque->ring);

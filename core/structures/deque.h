@@ -4,6 +4,8 @@
  * `bottom` is stored seq_cst in pop, and top and bottom are loaded seq_cst in pop and steal, so that
  * pop's store and the thief's loads are ordered by the single total order alone.
  *
+ * (take_back, compact: as take_many, by the owner.)
+ *
  *                 push       pop        grow       steal      take_many
  *     push        owner      owner      owner      allowed    allowed
  *     pop         owner      owner      owner      allowed    EXCLUDED
@@ -151,6 +153,32 @@ static inline void deque_refill(struct deque *deque, const uint64_t *entries, si
         filch_store_relaxed(&ring->slots[(bottom + i) & ring->mask], entries[i]);
     filch_store_release(&deque->bottom, bottom + n); /* PUSHED */
 }
+
+/* Several at once: is there room for n, then put each behind the bottom, then show them all by one
+ * store. Owner. */
+static inline bool deque_has_room(struct deque *deque, size_t n) {
+    struct ring *ring = (struct ring *)filch_load_relaxed(&deque->ring);
+    deque->top_seen = filch_load_acquire(&deque->top); /* TAKEN */
+    return filch_load_relaxed(&deque->bottom) - deque->top_seen + n <= ring->mask + 1;
+}
+
+static inline void deque_put(struct deque *deque, size_t i, uint64_t entry) {
+    struct ring *ring = (struct ring *)filch_load_relaxed(&deque->ring);
+    uint64_t at = filch_load_relaxed(&deque->bottom) + i;
+    filch_store_relaxed(&ring->slots[at & ring->mask], entry);
+}
+
+/* Returns: the bottom before. */
+static inline uint64_t deque_show(struct deque *deque, size_t n) {
+    uint64_t bottom = filch_load_relaxed(&deque->bottom);
+    filch_store_release(&deque->bottom, bottom + n); /* PUSHED */
+    return bottom;
+}
+
+/* Takes back what was pushed since the bottom was `from`, all of it, by one CAS; what is older stays.
+ * Returns: false if somebody has taken one of them, and then nothing is changed. Owner of a deque that
+ * is never popped. */
+bool filchi_deque_take_back(struct deque *deque, uint64_t from);
 
 /* Moves to a larger ring. Returns: the old one, to be retired. Owner. */
 struct ring *filchi_deque_grow(struct deque *deque, struct ring *larger);

@@ -94,6 +94,45 @@ typedef struct filch_task_type {
 FILCH_API filch_future *filch_submit_task(filch_executor *executor, const filch_task_type *type,
                                           const void *args, const filch_submit_options *options);
 
+/** filch_submit_many(ex, fn, items, n, futures): n tasks in one call, all or none. `items` holds what the
+ * parameter of fn can be assigned from, or filch_args(fn) where there are several, and may be given up
+ * when the call returns.
+ * Owns: futures[i] is the future of items[i], the caller's.
+ * Progress: as filch_submit; workers see all n at once, and are woken by one wake-up.
+ * @return FILCH_OK; as filch_submit else, with all of `futures` NULL (FILCH_INVALID: untouched), and
+ * nothing runs. */
+#define filch_submit_many(executor, fn, items, n, futures)                                         \
+    FILCH_SUBMIT_MANY_(executor, fn, items, n, futures)
+#define FILCH_SUBMIT_MANY_(executor, fn, items, n, futures)                                        \
+    __extension__({                                                                                \
+        filch_executor *filch_many_ex = (executor);                                                \
+        __typeof__(&*FILCH_ITEMS(filch_fn_input_##fn, items)) filch_many_from = (items);           \
+        size_t filch_many_n = (n);                                                                 \
+        filch_future **filch_many_to = (futures);                                                  \
+        filch_status filch_many_status =                                                           \
+            filch_many_open(filch_many_ex, filch_many_from != NULL, filch_many_n, filch_many_to);  \
+        for (size_t filch_many_at = 0;                                                             \
+             filch_many_status == FILCH_OK && filch_many_at < filch_many_n; filch_many_at++) {     \
+            filch_fn_args_##fn filch_many_in = filch_fn_item_##fn(filch_many_from[filch_many_at]); \
+            filch_many_status = filch_many_add(filch_many_ex, &filch_fn_type_##fn, &filch_many_in, \
+                                               filch_many_at, filch_many_to);                      \
+        }                                                                                          \
+        filch_many_status == FILCH_OK                                                              \
+            ? filch_many_submit(filch_many_ex, filch_many_n, filch_many_to)                        \
+            : filch_many_status;                                                                   \
+    })
+
+/** The functions under filch_submit_many, by one thread: open; add for 0 to n - 1, which makes
+ * futures[i] without submitting it; submit. The first that fails gives all of them back. */
+FILCH_API filch_status filch_many_open(filch_executor *executor, bool has_items, size_t n,
+                                       filch_future **futures);
+/** See filch_many_open. */
+FILCH_API filch_status filch_many_add(filch_executor *executor, const filch_task_type *type,
+                                      const void *args, size_t i, filch_future **futures);
+/** See filch_many_open. */
+FILCH_API filch_status filch_many_submit(filch_executor *executor, size_t n,
+                                         filch_future **futures);
+
 /** A task in its untyped form; 0 for success. */
 typedef int filch_raw_fn(const void *arg, void *result);
 
