@@ -114,6 +114,14 @@ static inline bool deque_pop(struct deque *deque, uint64_t *entry) {
     return won;
 }
 
+/* Takes this entry if it is the newest one. Returns: false if it is not. Owner. */
+static inline bool deque_drop_newest(struct deque *deque, uint64_t entry) {
+    uint64_t bottom = filch_load_relaxed(&deque->bottom);
+    struct ring *ring = (struct ring *)filch_load_relaxed(&deque->ring);
+    uint64_t newest = filch_load_relaxed(&ring->slots[(bottom - 1) & ring->mask]);
+    return newest == entry && deque_pop(deque, &newest);
+}
+
 /* Takes the oldest entry. Lost: somebody else took it; there may be more. */
 static inline enum deque_outcome deque_steal(struct deque *deque, uint64_t *entry) {
     uint64_t top = filch_load_seq_cst(&deque->top);       /* POP-ONE */

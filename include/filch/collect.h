@@ -1,5 +1,5 @@
 /** @file
- * collect.h: many futures at once: wait, as_completed, map. */
+ * collect.h: many futures at once: wait, as_completed, map; and a loop over a range. */
 #ifndef FILCH_COLLECT_H
 #define FILCH_COLLECT_H
 
@@ -153,6 +153,19 @@ FILCH_API const filch_error *filch_results_exception(filch_results *results);
 
 /** Ends the iteration; what has not started is cancelled. NULL is allowed. */
 FILCH_API void filch_results_close(filch_results *results);
+
+/** Runs body(begin, end, arg) over pieces of [begin, end) that cover it without overlapping, and returns
+ * when all of them are through. The caller takes part; workers that are free help. Pieces are cut when
+ * they are needed and follow what items take, so body should be fit for any size of piece.
+ * filch_raise in body makes the call fail with the message of the lowest piece that failed: no piece is
+ * begun after that, those below it have run. A task that somebody asks to cancel stops between two of
+ * its own pieces. Inside body filch_this_executor() is `executor`; filch_this_worker() is -1 in a
+ * caller that is no worker.
+ * Blocks: until all pieces that were begun are through. May be nested.
+ * @return FILCH_OK (an empty range, too); FILCH_FAILED; FILCH_CANCELLED; FILCH_INVALID (NULL, begin
+ * larger than end); FILCH_SHUTDOWN, FILCH_BROKEN, FILCH_NO_MEMORY: nothing has run then. */
+FILCH_API filch_status filch_for(filch_executor *executor, size_t begin, size_t end,
+                                 void (*body)(size_t begin, size_t end, void *arg), void *arg);
 
 #ifdef __cplusplus
 }

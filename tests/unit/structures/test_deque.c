@@ -239,6 +239,51 @@ TEST(deque, compact_of_all_and_of_none) {
     end(&deque);
 }
 
+TEST(deque, several_at_once) { /* nobody sees them before the one store */
+    struct deque deque;
+    start(&deque);
+    push_all(&deque, 10, 3);
+    check_stolen(&deque, 10);
+    CHECK(deque_has_room(&deque, CAPACITY - 2));
+    CHECK(!deque_has_room(&deque, CAPACITY - 1));
+    for (uint64_t i = 0; i < CAPACITY - 2; i++)
+        deque_put(&deque, i, 20 + i);
+    CHECK_EQ(deque_count(&deque), 2);
+    CHECK_EQ(deque_show(&deque, CAPACITY - 2), 3);
+    CHECK_EQ(deque_count(&deque), CAPACITY);
+    for (uint64_t i = 11; i < 13; i++)
+        check_stolen(&deque, i);
+    for (uint64_t i = 0; i < CAPACITY - 2; i++)
+        check_stolen(&deque, 20 + i);
+    check_empty(&deque);
+    end(&deque);
+}
+
+TEST(deque, take_back_takes_all_or_none) {
+    for (uint64_t n_older = 0; n_older < 4; n_older++)
+        for (uint64_t n_stolen = 0; n_stolen <= n_older + 1; n_stolen++) {
+            struct deque deque;
+            start(&deque);
+            push_all(&deque, 0, 5); /* so that the ring wraps */
+            for (uint64_t i = 0; i < 5; i++)
+                check_stolen(&deque, i);
+            push_all(&deque, 10, n_older);
+            for (uint64_t i = 0; i < CAPACITY - n_older; i++)
+                deque_put(&deque, i, 20 + i);
+            uint64_t from = deque_show(&deque, CAPACITY - n_older);
+            for (uint64_t i = 0; i < n_stolen; i++)
+                check_stolen(&deque, i < n_older ? 10 + i : 20);
+            bool is_back = filchi_deque_take_back(&deque, from);
+            CHECK_EQ(is_back, n_stolen <= n_older);
+            for (uint64_t i = n_stolen; i < n_older; i++)
+                check_stolen(&deque, 10 + i);
+            for (uint64_t i = 1; !is_back && i < CAPACITY - n_older; i++)
+                check_stolen(&deque, 20 + i);
+            check_empty(&deque);
+            end(&deque);
+        }
+}
+
 TEST(deque, destroy) { /* nothing is left behind in the caller's storage */
     struct deque deque;
     start(&deque);
