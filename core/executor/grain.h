@@ -3,7 +3,8 @@
  * A piece is to take about TARGET_NS: so long that what a piece costs is little beside it, so short
  * that pieces balance and stop soon. What an item takes is learnt from pieces that have run. Until one
  * has, pieces double from one item on; a piece is at most GROWTH times as large as the last one, since
- * items may differ; and nobody gets more than a share of what is left, so the last pieces are small.
+ * items may differ; and nobody gets more than a share of what is left, so the last pieces are small, but
+ * not so small that they take less than LEAST_NS.
  *
  * Invariant: a piece has 1 to max(1, left) items. Threads: one at a time per grain. */
 #ifndef FILCHI_GRAIN_H
@@ -14,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GRAIN_TARGET_NS = 50000, GRAIN_GROWTH = 8 };
+enum { GRAIN_TARGET_NS = 50000, GRAIN_LEAST_NS = 3000, GRAIN_GROWTH = 8 };
 
 struct grain {
     double ns_per_item; /* 0: not known */
@@ -34,6 +35,8 @@ static inline size_t grain_next(struct grain *grain, size_t left, size_t share, 
     size_t n = grain->last == 0 ? 1 : grain->last * (grain->ns_per_item == 0 ? 2 : GRAIN_GROWTH);
     if (grain->ns_per_item * (double)n > GRAIN_TARGET_NS)
         n = (size_t)(GRAIN_TARGET_NS / grain->ns_per_item);
+    if (grain->ns_per_item * (double)share < GRAIN_LEAST_NS && grain->ns_per_item > 0)
+        share = (size_t)(GRAIN_LEAST_NS / grain->ns_per_item);
     n = n < share ? n : share;
     n = n < most ? n : most;
     n = n < left ? n : left;

@@ -151,9 +151,14 @@ CONTRACT(for, bad_input) {
 }
 
 /* Inside tasks, and nested. */
+static void count(size_t begin, size_t end, void *arg) {
+    struct counts *counts = arg;
+    gate_add(&counts->total, (int)(end - begin));
+}
+
 static void nest(size_t begin, size_t end, void *arg) {
     for (size_t i = begin; i < end; i++)
-        if (filch_for(filch_this_executor(), 0, FEW, see, arg) != FILCH_OK)
+        if (filch_for(filch_this_executor(), 0, FEW, count, arg) != FILCH_OK)
             filch_raise(1, "%s", filch_error_message());
 }
 
