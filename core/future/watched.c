@@ -1,5 +1,4 @@
-/* future/watched.c: slots, and a table with linear probing and deletion by shifting back (Knuth 6.4,
- * algorithm R). */
+/* future/watched.c: slots, and a table with linear probing (Knuth 6.4, algorithm L). */
 #include "future/watched.h"
 
 #include <stdlib.h>
@@ -17,6 +16,14 @@ static size_t find(const struct watched *watched, const filch_future *future) {
     while (watched->table[at] != 0 && watched->slots[watched->table[at] - 1].future != future)
         at = (at + 1) & watched->mask;
     return at;
+}
+
+/* Fills an empty table. */
+static void fill(struct watched *watched) {
+    for (size_t i = 0; i < watched->n_slots; i++)
+        if (watched->slots[i].future != NULL)
+            watched->table[find(watched, watched->slots[i].future)] = i + 1;
+    watched->n_used = watched->n_futures;
 }
 
 bool filchi_watched_reserve(struct watched *watched, size_t n) {
@@ -39,13 +46,15 @@ bool filchi_watched_reserve(struct watched *watched, size_t n) {
     watched->capacity = capacity;
     watched->table = table;
     watched->mask = 2 * capacity - 1;
-    for (size_t i = 0; i < watched->n_slots; i++)
-        if (slots[i].future != NULL)
-            table[find(watched, slots[i].future)] = i + 1;
+    fill(watched);
     return true;
 }
 
 size_t filchi_watched_put(struct watched *watched, filch_future *future, bool *is_new) {
+    if (watched->n_used > watched->mask / 4 * 3) { /* most of it is of slots that were given */
+        memset(watched->table, 0, (watched->mask + 1) * sizeof *watched->table);
+        fill(watched);
+    }
     size_t at = find(watched, future);
     *is_new = watched->table[at] == 0;
     if (!*is_new)
@@ -56,26 +65,13 @@ size_t filchi_watched_put(struct watched *watched, filch_future *future, bool *i
         watched->first_free = slot->next;
     *slot = (struct slot){.future = future};
     watched->table[at] = number + 1;
+    watched->n_used++;
     watched->n_futures++;
     return number;
 }
 
 void filchi_watched_remove(struct watched *watched, size_t number) {
-    struct slot *slot = &watched->slots[number];
-    size_t hole = find(watched, slot->future);
-    for (size_t at = hole;;) {
-        at = (at + 1) & watched->mask;
-        if (watched->table[at] == 0)
-            break;
-        size_t home = hash(watched->slots[watched->table[at] - 1].future) & watched->mask;
-        /* It may move into the hole unless its home lies behind the hole, up to where it is. */
-        if (((at - home) & watched->mask) < ((at - hole) & watched->mask))
-            continue;
-        watched->table[hole] = watched->table[at];
-        hole = at;
-    }
-    watched->table[hole] = 0;
-    *slot = (struct slot){.next = watched->first_free};
+    watched->slots[number] = (struct slot){.next = watched->first_free};
     watched->first_free = number + 1;
     watched->n_futures--;
 }

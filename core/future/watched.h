@@ -1,9 +1,11 @@
 /* future/watched.h: the futures of a collection: each once, found by its address.
  *
  * Slots are numbered and keep their number; a slot that was given is used again, so adding and giving
- * without end does not grow. An open hash table leads from a future to its slot.
+ * without end does not grow. An open hash table leads from a future to its slot. Giving does not touch
+ * the table: what it says of a slot that is free, or used again, is skipped or happens to be right, and
+ * goes when the table is made anew.
  *
- * Invariant: a slot's future is NULL, and the slot on the free list, or it is in the table once.
+ * Invariant: a slot whose future is not NULL is in the table; the others are on the free list.
  * Threads: one at a time. */
 #ifndef FILCHI_WATCHED_H
 #define FILCHI_WATCHED_H
@@ -22,7 +24,8 @@ struct watched {
     size_t first_free;        /* number + 1 */
     size_t n_futures;
     size_t *table; /* number + 1; 0: nothing */
-    size_t mask;   /* of the table, which is at most half full */
+    size_t mask;   /* of the table: twice the capacity */
+    size_t n_used; /* of the table's places; at most three quarters */
 };
 
 /* Room for `n` futures. Returns: false without memory. */
