@@ -1,4 +1,5 @@
 /* inject.c: the wrapped calls. __real_x is the call itself, __wrap_x what the library gets. */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names. */
 #include "inject.h"
 
 #include <errno.h>
@@ -269,3 +270,4 @@ int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
 int __wrap_hwloc_topology_load(hwloc_topology_t topology) {
     return fails_with(CALL_MACHINE, ENOSYS) ? -1 : __real_hwloc_topology_load(topology);
 }
+/* NOLINTEND(bugprone-reserved-identifier) */

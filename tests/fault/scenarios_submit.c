@@ -108,9 +108,9 @@ static void submit_every_kind(filch_executor *ex, const char *large) {
     (void)(e = ledger_next(), ledger_accept(e, filch_submit(ex, allocate, e, (size_t)50000)));
     e = ledger_next();
     (void)ledger_accept(e, filch_submit_with(ex, FILCH_OPTIONS(.name = "named"), fail, e, 0));
-    for (char c = 'd'; c <= 'e'; c++) {
+    for (int c = 'd'; c <= 'e'; c++) {
         arg.entry = e = ledger_next();
-        arg.filling[99] = c;
+        arg.filling[99] = (char)c;
         (void)ledger_accept(e, filch_submit_raw(ex, raw, &arg, sizeof arg, 300, NULL));
     }
 }
