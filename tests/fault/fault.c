@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_S = 30, NOT_REACHED = 3, MOST = 40 };
+enum { LIMIT_S = 30, NOT_REACHED = 3, MOST = 25 };
 
 struct options {
     const char *scenario, *call;
@@ -173,7 +173,7 @@ int main(int argc, char **argv) {
         {"call", 'c', "NAME", 0, "this kind of call only", 0},
         {"n", 'n', "N", 0, "the N-th call only", 0},
         {"for-ever", 'e', NULL, 0, "with --n: all later ones, too", 0},
-        {"most", 'm', "N", 0, "up to the N-th call of each kind (40; 0: every one)", 0},
+        {"most", 'm', "N", 0, "up to the N-th call of each kind (25; 0: every one)", 0},
         {"sparse", 'p', NULL, 0, "not every one of the later calls", 0},
         {0},
     };

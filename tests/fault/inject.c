@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -26,6 +27,7 @@ const char *const inject_names[N_CALLS] = {
     [CALL_THREAD] = "pthread_create",
     [CALL_THREAD_DATA] = "thread_data",
     [CALL_ATFORK] = "pthread_atfork",
+    [CALL_EVENTFD] = "eventfd",
     [CALL_FUTEX_WAIT] = "futex_wait",
     [CALL_FUTEX_WAKE] = "futex_wake",
     [CALL_MACHINE] = "machine",
@@ -120,6 +122,25 @@ void __wrap_free(void *block) {
     if (block != NULL)
         atomic_fetch_sub(&heap_blocks, 1);
     __real_free(block);
+}
+
+char *__real_strdup(const char *text);
+ssize_t __real_getline(char **line, size_t *size, FILE *file);
+char *__wrap_strdup(const char *text);
+ssize_t __wrap_getline(char **line, size_t *size, FILE *file);
+
+char *__wrap_strdup(const char *text) {
+    return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_strdup(text));
+}
+
+ssize_t __wrap_getline(char **line, size_t *size, FILE *file) {
+    if (fails_with(CALL_MALLOC, ENOMEM))
+        return -1;
+    bool is_first = *line == NULL;
+    ssize_t length = __real_getline(line, size, file);
+    if (is_first)
+        (void)count_block(*line);
+    return length;
 }
 
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
@@ -250,10 +271,14 @@ int __real_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 int __real_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int __real_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
 int __real_hwloc_topology_load(hwloc_topology_t topology);
+FILE *__real_fopen(const char *path, const char *mode);
+int __real_eventfd(unsigned count, int flags);
 int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 int __wrap_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
 int __wrap_hwloc_topology_load(hwloc_topology_t topology);
+FILE *__wrap_fopen(const char *path, const char *mode);
+int __wrap_eventfd(unsigned count, int flags);
 
 int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set) {
     return fails_with(CALL_MACHINE, EPERM) ? -1 : __real_sched_getaffinity(thread, size, set);
@@ -269,5 +294,12 @@ int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
 
 int __wrap_hwloc_topology_load(hwloc_topology_t topology) {
     return fails_with(CALL_MACHINE, ENOSYS) ? -1 : __real_hwloc_topology_load(topology);
+}
+FILE *__wrap_fopen(const char *path, const char *mode) {
+    return fails_with(CALL_MACHINE, EMFILE) ? NULL : __real_fopen(path, mode);
+}
+
+int __wrap_eventfd(unsigned count, int flags) {
+    return fails_with(CALL_EVENTFD, EMFILE) ? -1 : __real_eventfd(count, flags);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */

@@ -4,14 +4,16 @@
  * only there: hwloc, liburcu and libc keep theirs) comes through inject.c, is counted, and fails where
  * inject_arm says so. What a call looks like when it fails is what the system can do:
  *
- *   memory      malloc and calloc, realloc; mmap; mprotect; munmap; and the library's own steps of
+ *   memory      malloc, calloc, realloc, strdup, getline; mmap; mprotect; munmap; and the library's own steps of
  *               taking memory, since the system is asked for 4 MiB at a time: a chunk of the arena, a
  *               word of cells, an extent
  *   threads     pthread_create; pthread_key_create, pthread_setspecific and pthread_atfork
+ *   eventfd     no descriptor is left
  *   futex wait  returns at once, with EINTR or EAGAIN: callers look again
  *   futex wake  wakes, and then says EFAULT: the kernel refuses to wake bad addresses only, at which
  *               nobody can sleep, so what a wake returns must be of no interest
- *   machine     membarrier, the calls for CPU masks, madvise: wishes, without which all works
+ *   machine     membarrier, the calls for CPU masks, madvise, files of /proc and /sys: wishes, without
+ *               which all works
  */
 #ifndef FAULT_INJECT_H
 #define FAULT_INJECT_H
@@ -30,6 +32,7 @@ enum call {
     CALL_THREAD,
     CALL_THREAD_DATA,
     CALL_ATFORK,
+    CALL_EVENTFD,
     CALL_FUTEX_WAIT,
     CALL_FUTEX_WAKE,
     CALL_MACHINE,

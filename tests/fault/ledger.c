@@ -182,7 +182,19 @@ void ledger_check_usable(filch_executor *executor) {
     filch_results_close(results);
 }
 
+/* What was accepted has ended once, as the pool itself counts. */
+static void check_stats(filch_executor *executor) {
+    filch_stats_snapshot stats = FILCH_STATS();
+    MUST(filch_shutdown(executor) == FILCH_OK);
+    MUST(filch_stats(executor, &stats) == FILCH_OK);
+    MUST_MSG(stats.pending == 0 && stats.running == 0, "%llu tasks are pending, %llu running",
+             (unsigned long long)stats.pending, (unsigned long long)stats.running);
+    MUST(stats.submitted == stats.finished + stats.failed + stats.cancelled);
+}
+
 void ledger_close(filch_executor *executor) {
+    if (executor != NULL)
+        check_stats(executor);
     filch_close(executor);
     if (executor == NULL)
         return;
@@ -216,6 +228,8 @@ void ledger_check_leaks(void) {
     MUST(count_entries("/proc/self/fd") == descriptors_before);
     MUST_MSG(has_home || mapped == 0 || mapped == shared_bytes, "%ld bytes are left mapped",
              mapped);
-    /* A thread keeps its entry for a closed pool until it meets the next one. */
-    MUST_MSG(blocks <= n_opened + (has_home ? 2 : 0), "%ld blocks are left on the heap", blocks);
+    /* A thread keeps its entries for a closed pool (one more if it has named a node) until it meets
+     * the next one. */
+    MUST_MSG(blocks <= 2 * n_opened + (has_home ? 2 : 0), "%ld blocks are left on the heap",
+             blocks);
 }

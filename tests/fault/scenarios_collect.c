@@ -3,6 +3,7 @@
 #include "scenarios.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,32 @@ static void run_map_lazy(void) {
     ledger_finish(ex);
 }
 
+static void run_map_unordered(void) {
+    static long items[ITEMS];
+    for (long i = 0; i < ITEMS; i++)
+        items[i] = i;
+    filch_executor *ex = ledger_open(2);
+    filch_results *results =
+        ex == NULL ? NULL : filch_map(ex, square, items, ITEMS, .unordered = true, .chunksize = 4);
+    if (ex != NULL && results == NULL)
+        ledger_check_failure("filch_map");
+    if (results != NULL) {
+        bool is_given[ITEMS] = {false};
+        long value;
+        filch_status status;
+        int n = 0;
+        for (; is_of_item(status = filch_results_next(results, &value)); n++) {
+            long at = (long)filch_results_index(results);
+            MUST(at >= 0 && at < ITEMS && !is_given[at]);
+            is_given[at] = true;
+            MUST(status != FILCH_OK || value == at * at);
+        }
+        (void)check_end(status, n, ITEMS);
+        filch_results_close(results);
+    }
+    ledger_finish(ex);
+}
+
 static void run_map_strings(void) {
     filch_executor *ex = ledger_open(2);
     filch_args(greet) items[100];
@@ -178,6 +205,53 @@ static void iterate(filch_future **futures, int n, int most) {
     filch_completed_close(completed);
 }
 
+static void take(filch_completed *completed, int n) {
+    filch_future *future;
+    filch_status status = FILCH_OK;
+    for (int i = 0; i < n && status == FILCH_OK; i++)
+        status = filch_completed_next(completed, &future, FILCH_FOREVER);
+    if (status != FILCH_OK)
+        ledger_check_failure("filch_completed_next");
+}
+
+/* Readable exactly while something, or the end, can be taken. */
+static void check_descriptor(int fd, filch_completed *completed) {
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    filch_future *future;
+    filch_status status = FILCH_OK;
+    while (status == FILCH_OK && poll(&poll_fd, 1, -1) >= 0)
+        status = filch_completed_next(completed, &future, 0);
+    if (status == FILCH_SYSTEM || status == FILCH_NO_MEMORY)
+        ledger_check_failure("filch_completed_next");
+    else
+        MUST_MSG(status == FILCH_END || (status == FILCH_OK && errno == EINTR), "%s",
+                 filch_status_name(status));
+}
+
+/* Futures come in one after the other. */
+static void run_as_completed_add(void) {
+    filch_executor *ex = ledger_open(2);
+    filch_future *futures[FUTURES];
+    int n = ex == NULL ? 0 : submit_some(ex, futures), n_in = 0;
+    filch_completed *completed = n == 0 ? NULL : filch_as_completed(NULL, 0);
+    for (int i = 0; completed != NULL && i < n; i++) {
+        if (filch_completed_add(completed, futures[i]) == FILCH_OK)
+            n_in++;
+        else
+            ledger_check_failure("filch_completed_add");
+    }
+    if (completed != NULL) {
+        take(completed, n_in / 2);
+        int fd = filch_completed_fd(completed);
+        if (fd < 0)
+            ledger_check_failure("filch_completed_fd");
+        else
+            check_descriptor(fd, completed);
+    }
+    filch_completed_close(completed);
+    ledger_finish(ex);
+}
+
 static void run_as_completed(void) {
     filch_executor *ex = ledger_open(2);
     filch_future *futures[FUTURES];
@@ -219,7 +293,9 @@ const struct scenario scenarios_collect[] = {
     {"map", run_map},
     {"map_lazy", run_map_lazy},
     {"map_strings", run_map_strings},
+    {"map_unordered", run_map_unordered},
     {"as_completed", run_as_completed},
+    {"as_completed_add", run_as_completed_add},
     {"wait", run_wait},
     {0},
 };

@@ -108,6 +108,9 @@ static void submit_every_kind(filch_executor *ex, const char *large) {
     (void)(e = ledger_next(), ledger_accept(e, filch_submit(ex, allocate, e, (size_t)50000)));
     e = ledger_next();
     (void)ledger_accept(e, filch_submit_with(ex, FILCH_OPTIONS(.name = "named"), fail, e, 0));
+    e = ledger_next();
+    (void)ledger_accept(
+        e, filch_submit_with(ex, FILCH_OPTIONS(.numa_node = FILCH_NODE(0)), count, e, 5));
     for (int c = 'd'; c <= 'e'; c++) {
         arg.entry = e = ledger_next();
         arg.filling[99] = (char)c;
