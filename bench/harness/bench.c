@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct options bench_options = {
+    .workload = "",
     .setup = {.workers = 1, .submitters = 1},
     .size = 1000000,
     .seconds = 10,
@@ -54,12 +55,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'l':
         return set_place(arg, state);
     case ARGP_KEY_ARG:
-        if (o->workload != NULL)
+        if (o->workload[0] != '\0')
             return ARGP_ERR_UNKNOWN;
         o->workload = arg;
         return 0;
     case ARGP_KEY_END:
-        if (o->workload == NULL || o->setup.workers == 0 || o->setup.submitters == 0 ||
+        if (o->workload[0] == '\0' || o->setup.workers == 0 || o->setup.submitters == 0 ||
             o->size == 0)
             argp_usage(state);
         return 0;

@@ -75,6 +75,8 @@ static void hold(void) {
 }
 
 static long map(const long *items, size_t n) {
+    if (items == NULL)
+        bench_fail("map: no items");
     filch_results *results = filch_map(pool, bench_small, items, n);
     filch_status status;
     long sum = 0, value;
