@@ -157,12 +157,12 @@ static void play(struct stress *stress, unsigned flags) {
 
 int main(int argc, char **argv) {
     struct stress stress = stress_begin(argc, argv, "shutdown", 2048);
-    play(&stress, 0); /* what is there once and for all */
     int threads = stress_count_entries("/proc/self/task");
+    play(&stress, 0); /* what is there once and for all */
     int descriptors = stress_count_entries("/proc/self/fd");
     for (long round = 0; round < stress.rounds; round++)
         play(&stress, (unsigned)(round % COMBINATIONS));
-    STRESS_CHECK(stress_count_entries("/proc/self/task") == threads);
+    stress_await_threads(threads);
     STRESS_CHECK(stress_count_entries("/proc/self/fd") == descriptors);
     printf("shutdown: %ld submits were refused\n", atomic_load(&n_refused));
     return EXIT_SUCCESS;

@@ -69,6 +69,13 @@ static inline int stress_count_entries(const char *path) {
     return n;
 }
 
+/* Waits until as many threads are left as /proc showed before: one that has been joined is seen there a
+ * moment longer, and one that stays is a hang. */
+static inline void stress_await_threads(int n_before) {
+    while (stress_count_entries("/proc/self/task") > n_before)
+        sched_yield();
+}
+
 /* The start of a stream of its own for each thread of each round. */
 static inline uint64_t stress_stream(const struct stress *stress, long round, int thread) {
     uint64_t random;
