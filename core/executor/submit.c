@@ -96,10 +96,11 @@ static filch_status read_options(const char *function, struct pool *pool,
                            function, operations->kind);
     if (options->numa_node < 0 ||
         (options->numa_node > 0 && !has_node(pool->scheduler, options->numa_node - 1)))
-        return filchi_fail(FILCH_INVALID,
-                           "%s: .numa_node: there is no node %d here; use FILCH_NODE(n) for a node "
-                           "that has CPUs (filch-info lists them)",
-                           function, options->numa_node - 1);
+        return filchi_fail(
+            FILCH_INVALID,
+            "%s: .numa_node: there is no node %lld here; use FILCH_NODE(n) for a node "
+            "that has CPUs (filch-info lists them)",
+            function, (long long)options->numa_node - 1);
     return FILCH_OK;
 }
 
