@@ -2,14 +2,38 @@
 #include "executor/plan.h"
 
 #include "platform/affinity.h"
+#include "platform/clock.h"
 #include "scheduler/park.h"
+#include <pthread.h>
 #include <stdlib.h>
+
+/* Reading the quota takes longer than opening a pool does otherwise (0.2 ms here; the kernel writes out
+ * its table of mounts), and programs that open one pool after the other get the same answer. Quotas
+ * change seldom, and a pool's size never does: what was read within the last second is good enough.
+ * Nobody waits for the lock, so a child that was forked while it was held does not either. */
+static void read_quota(struct cgroup_quota *quota) {
+    static const uint64_t good_for_ns = 1000000000;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct cgroup_quota last;
+    static uint64_t last_ns; /* 0: never */
+    if (pthread_mutex_trylock(&lock) != 0) {
+        filchi_cgroup_read("", quota);
+        return;
+    }
+    uint64_t now_ns = filchi_clock_ns();
+    if (last_ns == 0 || now_ns - last_ns > good_for_ns) {
+        filchi_cgroup_read("", &last);
+        last_ns = now_ns;
+    }
+    *quota = last;
+    pthread_mutex_unlock(&lock);
+}
 
 void filchi_plan_read(struct plan_facts *facts) {
     facts->n_online = filchi_affinity_count_online();
     facts->n_mask = filchi_affinity_count_usable();
     filchi_launcher_read(&facts->launcher);
-    filchi_cgroup_read("", &facts->quota);
+    read_quota(&facts->quota);
 }
 
 /* Ranks share a mask that is all that there is: the whole machine, or the whole of what the launcher

@@ -4,7 +4,7 @@
  * smallest of them counts. Where the group's path lies outside of what is mounted (a container with
  * the host's paths, or without a namespace of its own), the limits of what is mounted count.
  *
- * Nothing is cached: quotas change while programs run. A read is a handful of small files. */
+ * Nothing is cached here: quotas change while programs run. */
 #ifndef FILCHI_CGROUP_H
 #define FILCHI_CGROUP_H
 
