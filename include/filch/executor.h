@@ -15,7 +15,8 @@ extern "C" {
 
 /** Where a pool's workers are bound. */
 typedef enum filch_bind {
-    FILCH_BIND_AUTO, /**< one core per worker where that cannot harm */
+    FILCH_BIND_AUTO, /**< one core per worker where that cannot harm: as many workers as usable CPUs,
+                          no CPU quota below them, and a known part if other ranks share them */
     FILCH_BIND_CORE, /**< one core per worker */
     FILCH_BIND_NUMA, /**< the cores of one NUMA node per worker */
     FILCH_BIND_NONE, /**< wherever the program may run */

@@ -12,7 +12,9 @@ extern "C" {
 /** How to open a thread pool. Zero always means the default. */
 typedef struct filch_thread_pool_options {
     size_t size;                    /**< of this struct; filled in by the macro */
-    int max_workers;                /**< 0: one per usable core */
+    int max_workers;                /**< 0: the smallest of the CPUs in the affinity mask, this
+                                         rank's part of a mask that a launcher's ranks share, and
+                                         the cgroup's CPU quota; filch_describe says which it was */
     const char *thread_name_prefix; /**< "filch": threads are named filch_0, filch_1, ... */
     int (*initializer)(
         void *arg); /**< runs in each worker before its first task; non-zero: failed */
