@@ -13,7 +13,6 @@
 enum {
     CHUNKS_PER_WORKER = 32, /* at least so many, as long as nobody knows how long items take, and */
     CHUNKS_LEFT = 4,        /* of what is left when somebody does */
-    CLOCK_EVERY = 16,       /* items read from .next */
 };
 
 static filch_status read_options(const char *function, bool has_items, size_t n,
@@ -143,10 +142,8 @@ static filch_status pass_packing_on(filch_results *results) {
 
 /* Has reading this chunk taken so long that what is in it should go? Who reads slowly should not keep
  * the workers waiting for a large chunk. */
-static bool is_late(const filch_results *results, const struct chunk *chunk, uint64_t began_ns) {
-    return results->options.chunksize == 0 &&
-           (chunk->n < CLOCK_EVERY || chunk->n % CLOCK_EVERY == 0) &&
-           filchi_clock_ns() - began_ns > GRAIN_TARGET_NS;
+static bool is_late(const filch_results *results, uint64_t began_ns) {
+    return results->options.chunksize == 0 && filchi_clock_ns() - began_ns > GRAIN_TARGET_NS;
 }
 
 /* Reads one chunk from .next; what an item refers to is copied before the next one is asked for. */
@@ -164,7 +161,7 @@ static filch_status produce(filch_results *results) {
             is_sealed = filchi_chunk_seal_item(results->pool, chunk);
         else
             results->input_ended = true;
-        if (chunk->n < capacity && is_late(results, chunk, began_ns))
+        if (chunk->n < capacity && is_late(results, began_ns))
             break;
     }
     return pass_on(results, future, is_sealed);
