@@ -112,7 +112,7 @@ FILCH_API filch_results *filch_map_start(filch_results *results);
 /** What filch_results_next looks at before it calls the library: results that lie one behind the other
  * and need no care. Every filch_results begins with it. */
 typedef struct filch_results_at_hand {
-    const char *next; /**< the first of them */
+    const char *next; /**< the next one, unless it is */
     const char *end;  /**< behind the last */
     size_t size;      /**< of each, and */
     filch_kind kind;  /**< its kind */
