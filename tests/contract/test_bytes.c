@@ -2,7 +2,7 @@
 #include "pools.h"
 #include <stdint.h>
 
-/* Bytes, both ways: copied, allocated by the library, and everything between. */
+/* E1: copied, allocated by the library, and everything between. */
 static filch_bytes echo_bytes(filch_bytes bytes) {
     return bytes;
 }
@@ -116,7 +116,7 @@ CONTRACT(bytes, result_alloc) {
     filch_close(ex);
 }
 
-/* Larger than memory: refused, and the pool is none the worse. */
+/* E1: larger than memory: refused, and the pool is none the worse. */
 CONTRACT(bytes, absurd_sizes) {
     filch_executor *ex = pool->open(1);
     static const char small_buffer[] = "x";

@@ -1,4 +1,4 @@
-/* Group B of the conformance list: done callbacks. */
+/* Group B of the conformance list: done callbacks. B8 is in test_shutdown_inside.c. */
 #include "pools.h"
 
 /* What a callback saw. */
@@ -64,6 +64,30 @@ CONTRACT(callbacks, added_late_runs_at_once) {
     CHECK_EQ(filch_add_done_callback(future, look, &seen), FILCH_OK);
     CHECK_EQ(gate_value(&seen.calls), 2);
     filch_release(future);
+}
+
+/* B2: however it ended. */
+CONTRACT(callbacks, added_late_to_failed_and_cancelled) {
+    filch_executor *ex = pool->open(1);
+    struct hold *held = pool->alloc(ex, sizeof *held);
+    struct seen failure = {.value = 0}, cancel = {.value = 0};
+    filch_future *bad = filch_submit(ex, fail_with, 3);
+    CHECK_EQ(filch_join(bad), FILCH_FAILED);
+    filch_future *first = pool_hold(ex, held), *lost = filch_submit(ex, twice, 1);
+    CHECK(filch_cancel(lost));
+    CHECK_EQ(filch_add_done_callback(bad, look, &failure), FILCH_OK);
+    CHECK_EQ(filch_add_done_callback(lost, look, &cancel), FILCH_OK);
+    CHECK_EQ(gate_value(&failure.calls), 1);
+    CHECK_EQ(failure.status, FILCH_FAILED);
+    CHECK(pthread_equal(failure.thread, pthread_self()));
+    CHECK_EQ(gate_value(&cancel.calls), 1);
+    CHECK_EQ(cancel.status, FILCH_CANCELLED);
+    CHECK(pthread_equal(cancel.thread, pthread_self()));
+    gate_open(&held->go);
+    check_held(first);
+    filch_release(bad);
+    filch_release(lost);
+    pool_close(pool, ex, held);
 }
 
 /* B3 */
@@ -346,68 +370,6 @@ CONTRACT(callbacks, that_wait_count_as_waiting_tasks) {
     CHECK_EQ(it.value, 18);
     filch_release(first);
     filch_release(it.other);
-    pool_close(pool, ex, held);
-}
-
-/* B8 */
-static long shut_down_here(long x) {
-    filch_executor *own = filch_this_executor();
-    CHECK_EQ(filch_shutdown(own), FILCH_OK);
-    CHECK_NULL(filch_submit(own, twice, x));
-    CHECK_EQ(filch_error_status(), FILCH_SHUTDOWN);
-    CHECK_EQ(filch_shutdown(own, .timeout = 10), FILCH_OK);
-    return x;
-}
-FILCH_TASK(long, shut_down_here, long);
-
-static long close_here(long x) {
-    filch_executor *own = filch_this_executor();
-    filch_close(own);
-    CHECK_NULL(filch_submit(own, twice, x));
-    CHECK_EQ(filch_error_status(), FILCH_SHUTDOWN);
-    return x;
-}
-FILCH_TASK(long, close_here, long);
-
-CONTRACT(callbacks, shutdown_inside_a_task) {
-    if (!pool->in_process)
-        return;
-    filch_executor *ex = pool->open(2);
-    check_long(filch_submit(ex, shut_down_here, 4), 4);
-    CHECK_NULL(filch_submit(ex, twice, 1));
-    CHECK_EQ(filch_error_status(), FILCH_SHUTDOWN);
-    filch_close(ex);
-}
-
-CONTRACT(callbacks, close_inside_a_task) {
-    if (!pool->in_process)
-        return;
-    filch_executor *ex = pool->open(2);
-    check_long(filch_submit(ex, close_here, 5), 5);
-    filch_close(ex);
-}
-
-static void shut_down_in_callback(filch_future *future, void *arg) {
-    struct anything *it = arg;
-    (void)future;
-    CHECK_EQ(filch_shutdown(it->executor), FILCH_OK);
-    filch_close(it->executor);
-    gate_open(&it->calls);
-}
-
-CONTRACT(callbacks, close_inside_a_callback) {
-    filch_executor *ex = pool->open(1);
-    struct hold *held = pool->alloc(ex, sizeof *held);
-    struct anything it = {.executor = ex};
-    filch_future *future = pool_hold(ex, held);
-    filch_future *queued = filch_submit(ex, twice, 2);
-    CHECK_EQ(filch_add_done_callback(future, shut_down_in_callback, &it), FILCH_OK);
-    gate_open(&held->go);
-    gate_wait(&it.calls, 1);
-    check_long(queued, 4); /* accepted before, so completed */
-    CHECK_NULL(filch_submit(ex, twice, 1));
-    CHECK_EQ(filch_error_status(), FILCH_SHUTDOWN);
-    filch_release(future);
     pool_close(pool, ex, held);
 }
 

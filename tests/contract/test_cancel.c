@@ -124,6 +124,16 @@ static void *wait_by_wait(void *arg) {
     return NULL;
 }
 
+static void *wait_by_first(void *arg) {
+    struct waiter *it = arg;
+    filch_future *one[] = {it->future};
+    size_t n_done = 0;
+    gate_open(it->ready);
+    CHECK_EQ(filch_wait(one, 1, FILCH_FIRST_COMPLETED, 3600, &n_done), FILCH_OK);
+    CHECK_EQ(n_done, 1);
+    return NULL;
+}
+
 static void *wait_by_as_completed(void *arg) {
     struct waiter *it = arg;
     filch_completed *completed = filch_as_completed(&it->future, 1);
@@ -138,8 +148,9 @@ static void *wait_by_as_completed(void *arg) {
 }
 
 CONTRACT(cancel, wakes_every_waiter) {
-    static void *(*const ways[])(void *) = {wait_by_result, wait_by_timed_result, wait_by_exception,
-                                            wait_by_wait, wait_by_as_completed};
+    static void *(*const ways[])(void *) = {wait_by_result,    wait_by_timed_result,
+                                            wait_by_exception, wait_by_wait,
+                                            wait_by_first,     wait_by_as_completed};
     enum { WAYS = sizeof ways / sizeof ways[0] };
     filch_executor *ex = pool->open(1);
     struct hold *held = pool->alloc(ex, sizeof *held);

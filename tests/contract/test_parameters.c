@@ -2,7 +2,7 @@
  * converted as in a call. */
 #include "pools.h"
 
-/* 0 to 8 parameters, each of another type. */
+/* E1: 0 to 8 parameters, each of another type. */
 static long sum0(void) {
     return 10;
 }
@@ -54,7 +54,7 @@ CONTRACT(parameters, none_to_eight_parameters) {
     filch_close(ex);
 }
 
-/* The same for functions that return nothing. */
+/* E1: the same for functions that return nothing. */
 struct sink {
     struct gate sum;
 };
@@ -87,7 +87,7 @@ CONTRACT(parameters, void_tasks) {
     pool_close(pool, ex, s);
 }
 
-/* Functions that the user did not write, names that are macros, conversion as in a call. */
+/* E1: functions that the user did not write, names that are macros, conversion as in a call. */
 FILCH_TASK(double, hypot, double, double);
 #define ALIAS twice
 #define ALIAS_WITH_ARGUMENTS sum2, 1, 2
@@ -113,13 +113,13 @@ CONTRACT(parameters, foreign_functions_and_aliases) {
     filch_close(ex);
 }
 
+/* E1: more than what fits into one task's arguments, all kinds mixed. */
 typedef struct small {
     char c;
     double d;
     short s;
 } small;
 
-/* More than what fits into one task's arguments, all kinds mixed. */
 static char *mixed(const char *a, filch_bytes b, int c, char *d, filch_bytes e, double f, small g,
                    const char *h) {
     char *text = malloc(200);

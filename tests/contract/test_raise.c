@@ -27,7 +27,8 @@ static int return_raised(int code) {
 }
 FILCH_TASK(int, return_raised, int);
 
-CONTRACT(raise, raise) {
+/* A6, E5 */
+CONTRACT(raise, from_any_depth) {
     filch_executor *ex = pool->open(1);
     filch_future *future = filch_submit(ex, dig, 50);
     const filch_error *error = filch_exception(future);

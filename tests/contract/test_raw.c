@@ -48,7 +48,8 @@ static int raw_fill(const void *arg, void *result) {
     return 0;
 }
 
-CONTRACT(raw, raw) {
+/* E1 */
+CONTRACT(raw, arguments_results_and_failures) {
     filch_executor *ex = pool->open(1);
     struct raw raw = {.factor = 6, .x = 7};
     filch_future *future = filch_submit_raw(ex, raw_product, &raw, sizeof raw, sizeof(long), NULL);

@@ -1,4 +1,5 @@
-/* Group D of the conformance list: result and exception. */
+/* Group D of the conformance list: result and exception. D3 is in test_memory.c, D5 in
+ * test_substitutes.c. */
 #include "pools.h"
 
 /* D1 */
@@ -154,70 +155,6 @@ CONTRACT(result, time_out) {
     check_held(running);
     check_long(pending, 8);
     pool_close(pool, ex, held);
-}
-
-/* D3: what a task was given goes when it ends, although the future stays. */
-static size_t length_of(filch_bytes bytes) {
-    return bytes.size;
-}
-FILCH_TASK(size_t, length_of, filch_bytes);
-
-static long resident_kib(void) {
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK_NOT_NULL(file);
-    CHECK_EQ(fscanf(file, "%*d %ld", &pages), 1);
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-CONTRACT(result, pool_keeps_no_argument) {
-    enum { TASKS = 200, SIZE = 1 << 20 };
-    filch_executor *ex = pool->open(1);
-    char *data = malloc(SIZE);
-    memset(data, 'x', SIZE);
-    filch_future *futures[TASKS];
-    long before = resident_kib();
-    for (int i = 0; i < TASKS; i++) {
-        size_t size = 0;
-        futures[i] = filch_submit(ex, length_of, ((filch_bytes){data, SIZE}));
-        CHECK_NOT_NULL(futures[i]);
-        CHECK_EQ(filch_result(futures[i], &size), FILCH_OK);
-        CHECK_EQ(size, SIZE);
-    }
-    long grown = resident_kib() - before;
-    if (!UNDER_ASAN && !UNDER_TSAN)
-        CHECK_LT(grown, TASKS * (SIZE / 1024) / 2);
-    for (int i = 0; i < TASKS; i++)
-        filch_release(futures[i]);
-    free(data);
-    filch_close(ex);
-}
-
-/* D3: and what it gave goes with the future. */
-static filch_bytes make_bytes(size_t size) {
-    void *data = filch_result_alloc(size);
-    memset(data, 'y', size);
-    return (filch_bytes){data, size};
-}
-FILCH_TASK(filch_bytes, make_bytes, size_t);
-
-CONTRACT(result, pool_keeps_no_result) {
-    enum { TASKS = 400, SIZE = 1 << 20 };
-    filch_executor *ex = pool->open(1);
-    long before = resident_kib();
-    for (int i = 0; i < TASKS; i++) {
-        filch_bytes bytes = {NULL, 0};
-        filch_future *future = filch_submit(ex, make_bytes, SIZE);
-        CHECK_EQ(filch_result(future, &bytes), FILCH_OK);
-        CHECK_EQ(bytes.size, SIZE);
-        CHECK_EQ(((const char *)bytes.data)[SIZE - 1], 'y');
-        filch_release(future);
-    }
-    long grown = resident_kib() - before;
-    if (!UNDER_ASAN && !UNDER_TSAN)
-        CHECK_LT(grown, TASKS * (SIZE / 1024) / 4);
-    filch_close(ex);
 }
 
 /* D4 */

@@ -1,7 +1,7 @@
 /* E1: strings are copied, both ways; what a task owns may be handed over. */
 #include "pools.h"
 
-/* Strings: the task sees its own copy, and may write to it. */
+/* E1: the task sees its own copy, and may write to it. */
 struct string_seen {
     struct gate go;
 };
@@ -34,6 +34,7 @@ CONTRACT(strings, string_arguments_are_copied) {
     pool_close(pool, ex, s);
 }
 
+/* E1 */
 static const char *echo_string(const char *text) {
     return text;
 }
@@ -64,7 +65,7 @@ CONTRACT(strings, strings_of_every_length) {
     filch_close(ex);
 }
 
-/* A returned string is copied and not freed; own hands memory over, returned or not. */
+/* E1: a returned string is copied and not freed; own hands memory over, returned or not. */
 static const char *from_buffer(int x) {
     static _Thread_local char buffer[32];
     snprintf(buffer, sizeof buffer, "number %d", x);

@@ -91,6 +91,9 @@ THREAD_POOL_TEST(thread_pool, threads_start_on_demand) {
         let_others_block(); /* until the worker is idle again */
     }
     CHECK_EQ(count_threads("lazy_"), 1);
+    for (int i = 0; i < 1000; i++) /* one after the other, without a break */
+        check_long(filch_submit(ex, twice, i), 2 * i);
+    CHECK_EQ(count_threads("lazy_"), 1);
     struct hold held = {{0}, {0}};
     filch_future *one = pool_hold(ex, &held), *two = pool_hold(ex, &held);
     CHECK_EQ(count_threads("lazy_"), 2);

@@ -3,7 +3,7 @@
 #include <complex.h>
 #include <stdint.h>
 
-/* One task for each type of result, which gives back its argument. */
+/* E1: one task for each type of result, which gives back its argument. */
 enum colour { RED, GREEN = 1000000, BLUE = -5 };
 typedef int (*operation)(int);
 union number {
@@ -106,6 +106,7 @@ static int plus_one(int x) {
     return x + 1;
 }
 
+/* E1 */
 CONTRACT(values, pointers) {
     filch_executor *ex = pool->open(1);
     int *shared = pool->alloc(ex, sizeof *shared);
@@ -117,6 +118,7 @@ CONTRACT(values, pointers) {
     pool_close(pool, ex, shared);
 }
 
+/* E1 */
 CONTRACT(values, structs) {
     filch_executor *ex = pool->open(1);
     small in_small = {'c', 2.5, -3}, out_small = {0};
@@ -158,7 +160,7 @@ CONTRACT(values, structs) {
     filch_close(ex);
 }
 
-/* Arguments and results of over-aligned types lie where their type demands. */
+/* E1: arguments and results of over-aligned types lie where their type demands. */
 static size_t misalignment(line a, char b, line c) {
     (void)b;
     return ((uintptr_t)&a | (uintptr_t)&c) % 64;
