@@ -59,6 +59,7 @@ static COLD filch_status submit_late(struct pool *pool, struct producer *produce
         (!is_ending && park_is_attended(&pool->scheduler->park)) ||
         !filchi_producer_take_back(producer, from))
         return FILCH_OK;
+    count_by(&producer->n_submitted, -(int64_t)n);
     filch_status status;
     if (is_ending) {
         status = filchi_executor_check_open(function, pool);
@@ -92,6 +93,7 @@ filch_status filch_many_submit(filch_executor *executor, size_t n, filch_future 
     for (size_t i = 0; i < n; i++)
         deque_put(&producer->deque, i,
                   entry_of(futures[i], future_publish(futures[i]))); /* PUBLISHED */
+    count_by(&producer->n_submitted, (int64_t)n);
     uint64_t from = deque_show(&producer->deque, n);
     struct scheduler *scheduler = pool->scheduler;
     int error = 0;

@@ -69,6 +69,25 @@ CONTRACT(stats, every_outcome_is_counted_once) {
     pool_close(pool, ex, held);
 }
 
+/* However many tasks one call submits; what is refused is not counted. */
+CONTRACT(stats, tasks_submitted_together) {
+    enum { MANY = 100 };
+    filch_executor *ex = pool->open(2);
+    long items[MANY] = {0};
+    filch_future *futures[MANY];
+    CHECK_EQ(filch_submit_many(ex, twice, items, MANY, futures), FILCH_OK);
+    for (int i = 0; i < MANY; i++)
+        check_long(futures[i], 0);
+    filch_stats_snapshot stats = look(ex);
+    CHECK_EQ(stats.submitted, MANY);
+    CHECK_EQ(stats.finished, MANY);
+    check_sum(stats);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    CHECK_EQ(filch_submit_many(ex, twice, items, MANY, futures), FILCH_SHUTDOWN);
+    CHECK_EQ(look(ex).submitted, MANY);
+    filch_close(ex);
+}
+
 CONTRACT(stats, what_a_shutdown_cancels) {
     filch_executor *ex = pool->open(1);
     struct hold *held = pool->alloc(ex, sizeof *held);
