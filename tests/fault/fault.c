@@ -185,7 +185,7 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     message = mmap(NULL, MESSAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const struct scenario *const lists[] = {scenarios_submit, scenarios_collect, scenarios_block,
-                                            scenarios_pool};
+                                            scenarios_bulk, scenarios_pool};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (const struct scenario *scenario = lists[i]; scenario->name != NULL; scenario++)
             if (is_wanted(options.scenario, scenario->name)) {
