@@ -88,6 +88,23 @@ static long map(const long *items, size_t n) {
     return sum;
 }
 
+struct arrays {
+    const long *items;
+    long *results;
+};
+
+static void loop_over(size_t begin, size_t end, void *arg) {
+    const struct arrays *arrays = arg;
+    for (size_t i = begin; i < end; i++)
+        arrays->results[i] = bench_small(arrays->items[i]);
+}
+
+static void loop(const long *items, long *results, size_t n) {
+    struct arrays arrays = {items, results};
+    if (filch_for(pool, 0, n, loop_over, &arrays) != FILCH_OK)
+        bench_fail("for: %s", filch_error_message());
+}
+
 const struct contender bench_contender = {
     .name = "filch",
     .note = "",
@@ -103,4 +120,5 @@ const struct contender bench_contender = {
     .roundtrip = roundtrip,
     .burst = burst,
     .map = map,
+    .loop = loop,
 };
