@@ -30,13 +30,22 @@ static inline void grain_note(struct grain *grain, size_t n, uint64_t ns) {
     grain->ns_per_item = is_new ? seen : (3 * grain->ns_per_item + seen) / 4;
 }
 
+/* So many items take `ns`; at most `most`. */
+static inline size_t grain_items(const struct grain *grain, double ns, size_t most) {
+    double n = ns / grain->ns_per_item;
+    return n < (double)most ? (size_t)n : most;
+}
+
 /* The number of items for the next piece of `left`, at most `share` and at most `most`. */
 static inline size_t grain_next(struct grain *grain, size_t left, size_t share, size_t most) {
-    size_t n = grain->last == 0 ? 1 : grain->last * (grain->ns_per_item == 0 ? 2 : GRAIN_GROWTH);
-    if (grain->ns_per_item * (double)n > GRAIN_TARGET_NS)
-        n = (size_t)(GRAIN_TARGET_NS / grain->ns_per_item);
-    if (grain->ns_per_item * (double)share < GRAIN_LEAST_NS && grain->ns_per_item > 0)
-        share = (size_t)(GRAIN_LEAST_NS / grain->ns_per_item);
+    bool is_known = grain->ns_per_item > 0;
+    size_t growth = is_known ? GRAIN_GROWTH : 2;
+    size_t n = grain->last == 0 ? 1 : grain->last < SIZE_MAX / growth ? grain->last * growth : left;
+    if (is_known) {
+        n = grain_items(grain, GRAIN_TARGET_NS, n);
+        size_t least = grain_items(grain, GRAIN_LEAST_NS, left);
+        share = share > least ? share : least;
+    }
     n = n < share ? n : share;
     n = n < most ? n : most;
     n = n < left ? n : left;

@@ -76,6 +76,7 @@ typedef struct filch_map_options {
 /** filch_map(ex, fn, items, n, .chunksize = , .buffersize = , .timeout = , .unordered = , .next = ,
  * .next_arg = ): runs fn over an array. `items` holds what the parameter of fn can be assigned from,
  * or filch_args(fn) where there are several; it may be given up when the call returns.
+ * The executor keeps the memory of its maps for the next ones, up to 128 MiB, until it is closed.
  * Owns: the caller; one filch_results_close.
  * @return the results, or NULL as filch_submit.
  * Python: Executor.map(). */

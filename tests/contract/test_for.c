@@ -52,6 +52,22 @@ CONTRACT(for, small_ones_again_and_again) {
     pool_close(pool, ex, counts);
 }
 
+/* As many items as there can be: pieces grow with what they do not cost. */
+static void add_up(size_t begin, size_t end, void *arg) {
+    __atomic_fetch_add((size_t *)arg, end - begin, __ATOMIC_RELAXED);
+}
+
+CONTRACT(for, the_longest_range) {
+    filch_executor *ex = pool->open(2);
+    for (size_t begin = 0; begin < 2; begin++) {
+        size_t *n = pool->alloc(ex, sizeof *n);
+        CHECK_EQ(filch_for(ex, begin, SIZE_MAX, add_up, n), FILCH_OK);
+        CHECK_EQ(*n, SIZE_MAX - begin);
+        pool->free(ex, n);
+    }
+    filch_close(ex);
+}
+
 /* The caller takes part: with the only worker busy it does all of it. */
 CONTRACT(for, caller_takes_part) {
     filch_executor *ex = pool->open(1);
