@@ -204,10 +204,12 @@ static bool try_end(filch_executor *executor) {
 /* If even now no worker can be started, the work fails with the reason. */
 static void start_first_worker(filch_executor *executor) {
     int error = filchi_scheduler_wake_one(executor->pool->scheduler);
-    if (error != 0 && error != ESHUTDOWN) /* else another thread has ended the pool meanwhile */
-        filchi_pool_break(executor->pool, "no worker could be started: %s", strerror(error));
-    if (error != 0)
-        filchi_pool_fail_queued(executor->pool); /* if it was broken before, what came since */
+    /* Another thread has ended the pool meanwhile: all that was accepted is done, and what is queued
+     * belongs to submitters that are just taking it back. */
+    if (error == 0 || error == ESHUTDOWN)
+        return;
+    filchi_pool_break(executor->pool, "no worker could be started: %s", strerror(error));
+    filchi_pool_fail_queued(executor->pool); /* if it was broken before, what came since */
 }
 
 static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns) {
