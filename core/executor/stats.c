@@ -52,7 +52,7 @@ static void read_workers(const struct scheduler *scheduler, filch_stats_snapshot
         if (worker != NULL)
             read_worker(worker, &one);
         add_worker(snapshot, &one);
-        if (i < snapshot->capacity)
+        if (snapshot->workers != NULL && i < snapshot->capacity)
             give_worker(snapshot, i, &one);
     }
 }

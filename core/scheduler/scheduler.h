@@ -80,8 +80,8 @@ struct worker {
     uint64_t random;
     struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
     struct worker_counters counters;
-    struct intent intent;
     _Alignas(CACHE_LINE) unsigned char batch_ring[sizeof(struct ring) + BATCH * sizeof(uint64_t)];
+    struct intent intent;
 };
 
 enum { SCHEDULER_STOPPING = 1, SCHEDULER_BROKEN = 2, SCHEDULER_CANCELLING = 4 };
