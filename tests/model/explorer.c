@@ -1,0 +1,633 @@
+/* explorer.c: runs a scenario under every schedule within bounds.
+ *
+ * Each thread is a coroutine. Before each step that others can notice, a choice: go on, or let another
+ * one run. To leave a thread that could go on costs one of the preemptions (Musuvathi and Qadeer,
+ * "Iterative Context Bounding", PLDI 2007); to go on after one that sleeps, waits in a loop, or has
+ * ended is free. A thread's death, a time-out and a delayed store (store.c) are choices too. The search is
+ * depth first: an execution is its list of choices, run again from the start with the last one that has
+ * an alternative changed.
+ *
+ * Complete means: every execution with at most so many preemptions and delays either was run to its
+ * end, or came to a state that had been explored before with no fewer of both left (explorer.h says
+ * what a state is; 64 bits stand for it). Nothing else is left out. Loops must be bounded.
+ *
+ * A failure is an assertion, or that nobody can run and somebody has not ended: a lost wake-up is one.
+ * It is looked for again with lower bounds, so that what is printed has few preemptions. */
+#include "explorer.h"
+
+#include <getopt.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { STACK_BYTES = 128 << 10, MOST_CHOICES = 1 << 16, MOST_STEPS = 20000, NAMES = 64, DEAD = 16 };
+enum outcome { COMPLETE, PRUNED, FAILED };
+
+struct visited {
+    uint64_t state; /* 0: free */
+    uint32_t preemptions, delays;
+};
+
+struct range {
+    const char *start;
+    size_t bytes;
+    const char *name;
+};
+
+struct explorer *explorer;
+
+/* Everything here lies outside the program's static memory, which is restored. */
+static struct search {
+    struct explorer explorer;
+    struct coroutine main;
+    char *stacks;
+    char *pristine, *saved; /* static memory before and after setup */
+    jmp_buf failed_outside;
+    enum outcome outcome;
+    char failure[512];
+    struct {
+        unsigned char chosen, n;
+    } choices[MOST_CHOICES];
+    size_t n_choices; /* given; the rest is new */
+    size_t depth;
+    size_t n_steps;
+    bool is_replay;
+    struct visited *visited;
+    size_t n_visited, visited_size;
+    struct range names[NAMES], dead[DEAD];
+    int n_names;
+    bool keeps_all; /* nothing is pruned: shows that pruning loses nothing */
+    uint64_t n_executions, n_states, n_ends;
+    int preemptions, delays; /* the bounds */
+} * it;
+
+/* The program's static memory, and in it what core/ has thread-local. */
+extern char __data_start[], _end[];
+extern char __start_model_thread_local[] __attribute__((weak));
+extern char __stop_model_thread_local[] __attribute__((weak));
+
+static size_t local_bytes(void) {
+    return (size_t)(__stop_model_thread_local - __start_model_thread_local);
+}
+
+void *model_private(size_t bytes) {
+    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) {
+        perror("mmap");
+        exit(EXIT_FAILURE);
+    }
+    return start;
+}
+
+/* ---- failures and traces ---- */
+
+static _Noreturn void end_execution(enum outcome outcome) {
+    it->outcome = outcome;
+    struct thread *self = explorer->current;
+    if (self == NULL)
+        longjmp(it->failed_outside, 1);
+    coroutine_switch(&self->coroutine, &it->main);
+    __builtin_unreachable();
+}
+
+_Noreturn void model_fail(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    vsnprintf(it->failure, sizeof it->failure, format, list);
+    va_end(list);
+    end_execution(FAILED);
+}
+
+/* `where` NULL: goes on with the line before. */
+void trace(const char *where, const char *format, ...) {
+    if (!explorer->is_tracing)
+        return;
+    va_list list;
+    va_start(list, format);
+    if (where != NULL)
+        printf("\n%4zu  %-*s%-12s %-28s ", it->n_steps,
+               (int)(explorer->current - explorer->threads) * 2, "", explorer->current->name,
+               where);
+    else
+        putchar(' ');
+    vprintf(format, list);
+    va_end(list);
+}
+
+const char *describe(const void *address) {
+    static char text[80];
+    for (int i = it->n_names - 1; i >= 0; i--) { /* the last name is the most precise */
+        size_t at = (size_t)((const char *)address - it->names[i].start);
+        if (at < it->names[i].bytes) {
+            snprintf(text, sizeof text, at == 0 ? "%s" : "%s+%zu", it->names[i].name, at);
+            return text;
+        }
+    }
+    snprintf(text, sizeof text, "%p", address);
+    return text;
+}
+
+void model_name(const void *start, size_t bytes, const char *name) {
+    if (it->n_names < NAMES)
+        it->names[it->n_names++] = (struct range){start, bytes, name};
+}
+
+void model_dead(void *start, size_t bytes) {
+    if (explorer->n_dead == DEAD)
+        model_fail("more than %d ranges are dead", DEAD);
+    it->dead[explorer->n_dead++] = (struct range){start, bytes, NULL};
+}
+
+void check_alive(const void *address) {
+    for (int i = 0; i < explorer->n_dead; i++)
+        if ((size_t)((const char *)address - it->dead[i].start) < it->dead[i].bytes)
+            model_fail("%s uses %s, which is free", explorer->current->name, describe(address));
+}
+
+/* ---- choices ---- */
+
+int choose(int n) {
+    if (it->depth == MOST_CHOICES)
+        model_fail("more than %d choices", MOST_CHOICES);
+    size_t at = it->depth++;
+    if (at >= it->n_choices) {
+        it->choices[at].chosen = 0;
+        it->n_choices = at + 1;
+    } else if (!it->is_replay && it->choices[at].n != n) {
+        model_fail("not deterministic: choice %zu is one of %d now, and was of %d", at, n,
+                   it->choices[at].n);
+    }
+    it->choices[at].n = (unsigned char)n;
+    if (it->choices[at].chosen >= n)
+        model_fail("choice %zu: there is no %d of %d", at, it->choices[at].chosen, n);
+    return it->choices[at].chosen;
+}
+
+int model_choose(int n) {
+    schedule_point();
+    int chosen = choose(n);
+    learn((uint64_t)chosen);
+    if (explorer->is_tracing)
+        trace(__func__, "%d of %d", chosen, n);
+    return chosen;
+}
+
+/* Goes on to the next list of choices. Returns: false if there is none. */
+static bool backtrack(void) {
+    it->n_choices = it->depth;
+    while (it->n_choices > 0) {
+        size_t last = it->n_choices - 1;
+        if (++it->choices[last].chosen < it->choices[last].n)
+            return true;
+        it->n_choices--;
+    }
+    return false;
+}
+
+/* ---- states ---- */
+
+static void clear_visited(void) {
+    if (it->visited != NULL)
+        munmap(it->visited, it->visited_size * sizeof *it->visited);
+    it->visited_size = (size_t)1 << 16;
+    it->visited = model_private(it->visited_size * sizeof *it->visited);
+    it->n_visited = 0;
+}
+
+static struct visited *find_visited(uint64_t state) {
+    size_t at = state & (it->visited_size - 1);
+    while (it->visited[at].state != 0 && it->visited[at].state != state)
+        at = (at + 1) & (it->visited_size - 1);
+    return &it->visited[at];
+}
+
+static void enlarge_visited(void) {
+    struct visited *old = it->visited;
+    size_t old_size = it->visited_size;
+    it->visited_size *= 4;
+    it->visited = model_private(it->visited_size * sizeof *it->visited);
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i].state != 0)
+            *find_visited(old[i].state) = old[i];
+    munmap(old, old_size * sizeof *old);
+}
+
+static uint64_t hash_state(bool is_running) {
+    uint64_t hash = explorer->memory_hash + (uint64_t)explorer->kills_left;
+    for (int i = 0; i < explorer->n_threads; i++) {
+        const struct thread *thread = &explorer->threads[i];
+        hash = mix(hash, thread->history);
+        hash = mix(hash, thread->status | thread->n_drained << 8 | thread->awaited << 16 |
+                             (uint64_t)thread->n_buffered << 48);
+    }
+    hash = mix(hash, is_running ? (uint64_t)(explorer->current - explorer->threads) + 1 : 0);
+    return hash == 0 ? 1 : hash;
+}
+
+/* A new one is counted. */
+static struct visited *visit(uint64_t state, uint64_t *n_new) {
+    if (it->n_visited * 2 > it->visited_size)
+        enlarge_visited();
+    struct visited *visited = find_visited(state);
+    if (visited->state == 0) {
+        visited->state = state;
+        it->n_visited++;
+        ++*n_new;
+    }
+    return visited;
+}
+
+/* Ends the execution if all that can follow has been explored. */
+static void prune(bool is_running) {
+    uint64_t n_before = it->n_states;
+    struct visited *visited = visit(hash_state(is_running), &it->n_states);
+    uint32_t preemptions = (uint32_t)explorer->preemptions_left;
+    uint32_t delays = (uint32_t)explorer->delays_left;
+    if (it->n_states == n_before && visited->preemptions >= preemptions &&
+        visited->delays >= delays) {
+        end_execution(PRUNED);
+    }
+    visited->preemptions = preemptions;
+    visited->delays = delays;
+}
+
+/* ---- threads ---- */
+
+void make_ready(struct thread *thread) {
+    thread->status = READY;
+    thread->history = mix(thread->history, explorer->current->history);
+}
+
+static void switch_to(struct thread *next) {
+    struct thread *self = explorer->current;
+    if (next == self)
+        return;
+    memcpy(self->locals, __start_model_thread_local, local_bytes());
+    memcpy(__start_model_thread_local, next->locals, local_bytes());
+    explorer->current = next;
+    coroutine_switch(&self->coroutine, &next->coroutine);
+}
+
+/* Somebody who waits for the end of `thread` need not any more. */
+static void announce_end(struct thread *thread, enum status status) {
+    thread->status = status;
+    for (int i = 0; i < explorer->n_threads; i++)
+        if (explorer->threads[i].status == ON_END && explorer->threads[i].waits_for == thread)
+            make_ready(&explorer->threads[i]);
+}
+
+/* Nobody can run. */
+static void end_of_all(void) {
+    static const char *const waits[] = {[ON_FUTEX] = "sleeps on",
+                                        [ON_MUTEX] = "waits for",
+                                        [ON_READERS] = "waits for readers",
+                                        [ON_END] = "waits for the end of a thread"};
+    char text[400] = "nobody can run:";
+    bool all_ended = true;
+    for (int i = 0; i < explorer->n_threads; i++) {
+        const struct thread *thread = &explorer->threads[i];
+        if (thread->status == ENDED || thread->status == KILLED)
+            continue;
+        all_ended = false;
+        size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, " %s %s %s;", thread->name,
+                 waits[thread->status],
+                 thread->status == ON_FUTEX ? describe(thread->waits_for) : "");
+    }
+    store_drain_all();
+    if (!all_ended && explorer->scenario->is_over == NULL)
+        model_fail("%s", text);
+    struct thread *self = explorer->current;
+    explorer->current = NULL; /* accesses are plain from here on */
+    bool is_over = all_ended || explorer->scenario->is_over();
+    explorer->current = self;
+    if (!is_over)
+        model_fail("%s and it is not over", text);
+    end_execution(COMPLETE);
+}
+
+enum { KILL = -1 };
+
+/* Chooses who runs, and goes there. */
+static void schedule(bool is_free) {
+    struct thread *self = explorer->current;
+    if (++it->n_steps > MOST_STEPS)
+        model_fail("more than %d steps: a loop without a bound?", MOST_STEPS);
+    bool is_running = self->status == READY;
+    int options[MODEL_THREADS + 1], n = 0;
+    if (is_running)
+        options[n++] = (int)(self - explorer->threads);
+    if (!is_running || is_free || explorer->preemptions_left > 0)
+        for (int i = 0; i < explorer->n_threads; i++) {
+            const struct thread *thread = &explorer->threads[i];
+            if (thread != self || !is_running)
+                if (thread->status == READY ||
+                    (thread->status == ON_FUTEX && thread->deadline_ns != UINT64_MAX))
+                    options[n++] = i;
+        }
+    if (is_running && self->may_be_killed && explorer->kills_left > 0)
+        options[n++] = KILL;
+    if (n == 0)
+        end_of_all();
+    int chosen = options[0];
+    if (n > 1) {
+        if (it->depth >= it->n_choices && !it->is_replay && !it->keeps_all)
+            prune(is_running);
+        chosen = options[choose(n)];
+    }
+    if (chosen == KILL) {
+        explorer->kills_left--;
+        if (explorer->is_tracing)
+            trace("", "is killed");
+        announce_end(self, KILLED);
+        schedule(true);
+        __builtin_unreachable();
+    }
+    struct thread *next = &explorer->threads[chosen];
+    if (is_running && next != self && !is_free)
+        explorer->preemptions_left--;
+    if (next->status == ON_FUTEX) {
+        next->status = READY;
+        next->timed_out = true;
+    }
+    switch_to(next);
+}
+
+void schedule_point(void) {
+    schedule(false);
+}
+
+void schedule_yield(void) {
+    schedule(true);
+}
+
+void schedule_block(enum status status, const void *waits_for) {
+    struct thread *self = explorer->current;
+    self->waits_for = waits_for;
+    self->status = status;
+    schedule(true);
+}
+
+static void thread_main(void) {
+    struct thread *self = explorer->current;
+    if (self->run != NULL)
+        self->run();
+    else
+        self->run_with(self->arg);
+    if (explorer->is_tracing)
+        trace("", "ends");
+    announce_end(self, ENDED);
+    schedule(true);
+    __builtin_unreachable();
+}
+
+static struct thread *add_thread(const char *name) {
+    if (explorer->n_threads == MODEL_THREADS)
+        model_fail("more than %d threads", MODEL_THREADS);
+    int number = explorer->n_threads++;
+    struct thread *thread = &explorer->threads[number];
+    void *buffer = thread; /* the stack is used again: what ran there is over */
+    memset(buffer, 0, sizeof *thread);
+    thread->name = name;
+    thread->history = mix(0, (uint64_t)number);
+    coroutine_make(&thread->coroutine, it->stacks + (size_t)number * STACK_BYTES, STACK_BYTES,
+                   thread_main);
+    return thread;
+}
+
+void model_thread(const char *name, void (*run)(void *), void *arg) {
+    schedule_point();
+    struct thread *thread = add_thread(name);
+    thread->run_with = run;
+    thread->arg = arg;
+    learn((uintptr_t)thread);
+    thread->history = mix(thread->history, explorer->current->history);
+    if (explorer->is_tracing)
+        trace(__func__, "%s", name);
+}
+
+bool model_await_end(const char *name) {
+    schedule_point();
+    struct thread *awaited = NULL;
+    for (int i = 0; i < explorer->n_threads; i++)
+        if (strcmp(explorer->threads[i].name, name) == 0)
+            awaited = &explorer->threads[i];
+    if (awaited == NULL)
+        model_fail("model_await_end: there is no thread %s", name);
+    if (awaited->status != ENDED && awaited->status != KILLED)
+        schedule_block(ON_END, awaited);
+    store_drain(explorer->current);
+    learn(awaited->history + awaited->status);
+    return awaited->status == KILLED;
+}
+
+/* ---- executions ---- */
+
+static size_t static_bytes(void) {
+    return (size_t)(_end - __data_start);
+}
+
+static void run_execution(void) {
+    const struct model_scenario *scenario = explorer->scenario;
+    memcpy(__data_start, it->saved, static_bytes());
+    platform_restore();
+    store_reset();
+    explorer->n_threads = 0;
+    explorer->preemptions_left = it->preemptions;
+    explorer->delays_left = it->delays;
+    explorer->uses_delays = it->delays > 0;
+    explorer->kills_left = 1;
+    explorer->n_dead = 0;
+    it->depth = 0;
+    it->n_steps = 0;
+    for (int i = 0; i < MODEL_THREADS && scenario->threads[i].name != NULL; i++) {
+        struct thread *thread = add_thread(scenario->threads[i].name);
+        thread->run = scenario->threads[i].run;
+        thread->may_be_killed = scenario->threads[i].may_be_killed;
+    }
+    struct thread *first = &explorer->threads[choose(explorer->n_threads)];
+    explorer->current = first;
+    memcpy(__start_model_thread_local, first->locals, local_bytes());
+    coroutine_switch(&it->main, &first->coroutine);
+    explorer->current = NULL;
+    if (it->outcome == COMPLETE && setjmp(it->failed_outside) == 0 && scenario->check != NULL)
+        scenario->check();
+    it->n_executions++;
+    if (it->outcome == COMPLETE) /* another number than that of any state on the way */
+        (void)visit(mix(hash_state(false), 1) | 1, &it->n_ends);
+}
+
+/* Returns: false at the first failure. */
+static bool explore(int preemptions, int delays) {
+    it->preemptions = preemptions;
+    it->delays = delays;
+    it->n_choices = 0;
+    clear_visited();
+    do {
+        run_execution();
+        if (it->outcome == FAILED)
+            return false;
+    } while (backtrack());
+    return true;
+}
+
+/* SCENARIO/PREEMPTIONS/DELAYS/CHOICE=VALUE,... */
+static void print_schedule(void) {
+    printf("%s/%d/%d/", explorer->scenario->name, it->preemptions, it->delays);
+    const char *separator = "";
+    for (size_t i = 0; i < it->depth; i++)
+        if (it->choices[i].chosen != 0) {
+            printf("%s%zu=%d", separator, i, it->choices[i].chosen);
+            separator = ",";
+        }
+    printf("\n");
+}
+
+static void keep_pristine(void) {
+    if (local_bytes() > LOCAL_BYTES) {
+        fprintf(stderr, "LOCAL_BYTES has to be %zu at least\n", local_bytes());
+        exit(EXIT_FAILURE);
+    }
+    it->pristine = model_private(static_bytes());
+    it->saved = model_private(static_bytes());
+    memcpy(it->pristine, __data_start, static_bytes());
+}
+
+static bool set_up(const struct model_scenario *scenario) {
+    explorer->scenario = scenario;
+    it->n_names = 0;
+    memcpy(__data_start, it->pristine, static_bytes());
+    if (setjmp(it->failed_outside) != 0) {
+        printf("%s: setup failed: %s\n", scenario->name, it->failure);
+        return false;
+    }
+    scenario->setup();
+    memcpy(it->saved, __data_start, static_bytes());
+    platform_save();
+    return true;
+}
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void look_for_shorter(int preemptions, int delays) {
+    for (int sum = 0; sum <= preemptions + delays; sum++)
+        for (int d = 0; d <= delays && d <= sum; d++)
+            if (sum - d <= preemptions && !explore(sum - d, d))
+                return;
+}
+
+static bool run_scenario(const struct model_scenario *scenario, int preemptions, int delays,
+                         const char *program) {
+    if (!set_up(scenario))
+        return false;
+    double start = seconds();
+    it->n_executions = it->n_states = it->n_ends = 0;
+    if (explore(preemptions, delays)) {
+        printf("%-24s %d preemptions, %d delays: %9llu executions, %9llu states, %6llu ends, %6.2f "
+               "s\n",
+               scenario->name, preemptions, delays, (unsigned long long)it->n_executions,
+               (unsigned long long)it->n_states, (unsigned long long)it->n_ends, seconds() - start);
+        return true;
+    }
+    printf("%-28s FAILED after %llu executions, %.2f s: %s\n", scenario->name,
+           (unsigned long long)it->n_executions, seconds() - start, it->failure);
+    look_for_shorter(preemptions, delays);
+    printf("  %s\n  %s --replay ", it->failure, program);
+    print_schedule();
+    return false;
+}
+
+static bool replay(const char *schedule) {
+    char name[64];
+    int n;
+    if (sscanf(schedule, "%63[^/]/%d/%d/%n", name, &it->preemptions, &it->delays, &n) != 3) {
+        fprintf(stderr, "--replay: %s is not SCENARIO/PREEMPTIONS/DELAYS/CHOICES\n", schedule);
+        return false;
+    }
+    const struct model_scenario *scenario = model_scenarios;
+    while (scenario->name != NULL && strcmp(scenario->name, name) != 0)
+        scenario++;
+    if (scenario->name == NULL) {
+        fprintf(stderr, "--replay: there is no scenario %s here\n", name);
+        return false;
+    }
+    it->is_replay = true;
+    size_t at, most = 0;
+    int value;
+    for (const char *p = schedule + n; sscanf(p, "%zu=%d%n", &at, &value, &n) == 2; p += n) {
+        if (at >= MOST_CHOICES)
+            break;
+        it->choices[at].chosen = (unsigned char)value;
+        most = at + 1;
+        n += p[n] == ',';
+    }
+    it->n_choices = most;
+    if (!set_up(scenario))
+        return false;
+    explorer->is_tracing = true;
+    run_execution();
+    printf("\n%s\n", it->outcome == FAILED ? it->failure : "no failure");
+    return it->outcome != FAILED;
+}
+
+static bool is_wanted(const char *name, char **wanted) {
+    if (*wanted == NULL)
+        return true;
+    for (; *wanted != NULL; wanted++)
+        if (strcmp(*wanted, name) == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv) {
+    it = model_private(sizeof *it);
+    explorer = &it->explorer;
+    it->stacks = model_private((size_t)MODEL_THREADS * STACK_BYTES);
+    store_init();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    static const struct option options[] = {{"preemptions", required_argument, NULL, 'p'},
+                                            {"delays", required_argument, NULL, 'd'},
+                                            {"replay", required_argument, NULL, 'r'},
+                                            {"keep-all", no_argument, NULL, 'k'},
+                                            {NULL, 0, NULL, 0}};
+    int preemptions = -1, delays = -1;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'r') {
+            keep_pristine();
+            return replay(optarg) ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
+        if (option == 'p')
+            preemptions = atoi(optarg);
+        else if (option == 'd')
+            delays = atoi(optarg);
+        else if (option == 'k')
+            it->keeps_all = true;
+        else {
+            fprintf(stderr,
+                    "%s [--preemptions N] [--delays N] [--keep-all] [--replay SCHEDULE] "
+                    "[SCENARIO...]\n",
+                    argv[0]);
+            return EXIT_FAILURE;
+        }
+    }
+    char **wanted = argv + optind;
+    keep_pristine();
+    bool passed = true;
+    const struct model_scenario *s = model_scenarios;
+    for (; s->name != NULL; s++)
+        if (is_wanted(s->name, wanted)) {
+            int p = preemptions >= 0 ? preemptions : s->preemptions > 0 ? s->preemptions : 3;
+            int d = delays >= 0 ? delays : s->delays > 0 ? s->delays : 1;
+            passed = run_scenario(s, p, d, argv[0]) && passed;
+        }
+    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,243 @@
+/* store.c: the accesses of the threads that are explored.
+ *
+ * x86 has store buffers: a store may become visible to others after later loads of its thread. Here a
+ * store is made at once, or (a choice, which costs one of the delays) goes to the thread's buffer, and
+ * every later one behind it. What the thread reads itself comes from the buffer first. Read-modify-
+ * writes, seq_cst stores, fences and system calls empty it; a heavy barrier empties those of all.
+ * Otherwise a buffered store reaches memory when nothing forces it to, and that matters only if
+ * another thread is about to look at its address: so right there it is decided how many of them have.
+ *
+ * Acquire, release and relaxed are the same here, as they are on x86: a weakened order is for a
+ * checker of weak memory to find. */
+#include "explorer.h"
+
+#include <string.h>
+
+enum { LOCATIONS = 4096 };
+
+/* Versions of what has been written in this execution. */
+static struct locations {
+    struct {
+        const void *address;
+        uint64_t version;
+        uint64_t execution;
+    } of[LOCATIONS];
+    uint64_t execution;
+} * locations;
+
+void store_init(void) {
+    locations = model_private(sizeof *locations);
+}
+
+void store_reset(void) {
+    locations->execution++;
+    explorer->memory_hash = 0;
+}
+
+static size_t find(const void *address) {
+    size_t at = mix(0, (uintptr_t)address) % LOCATIONS;
+    for (size_t n = 0; n < LOCATIONS; n++, at = (at + 1) % LOCATIONS)
+        if (locations->of[at].execution != locations->execution ||
+            locations->of[at].address == address)
+            return at;
+    model_fail("more than %d locations are written", LOCATIONS);
+}
+
+uint64_t store_version(const void *address) {
+    size_t at = find(address);
+    return locations->of[at].execution == locations->execution ? locations->of[at].version : 0;
+}
+
+void store_set_version(const void *address, uint64_t version) {
+    size_t at = find(address);
+    if (locations->of[at].execution == locations->execution)
+        explorer->memory_hash -= mix((uintptr_t)address, locations->of[at].version);
+    locations->of[at].address = address;
+    locations->of[at].version = version;
+    locations->of[at].execution = locations->execution;
+    explorer->memory_hash += mix((uintptr_t)address, version);
+}
+
+static uint64_t read_memory(const void *address, unsigned bytes) {
+    if (bytes == 4)
+        return *(const uint32_t *)address;
+    return *(const uint64_t *)address;
+}
+
+static void write_memory(void *address, unsigned bytes, uint64_t value) {
+    platform_note_write(address);
+    if (bytes == 4)
+        *(uint32_t *)address = (uint32_t)value;
+    else
+        *(uint64_t *)address = value;
+}
+
+static void drain_one(struct thread *thread) {
+    struct store store = thread->buffer[0];
+    thread->n_buffered--;
+    thread->n_drained++;
+    memmove(&thread->buffer[0], &thread->buffer[1], thread->n_buffered * sizeof store);
+    write_memory(store.address, store.bytes, store.value);
+    store_set_version(store.address, store.version);
+    if (explorer->is_tracing)
+        trace("", "%s's store to %s reaches memory", thread->name, describe(store.address));
+}
+
+void store_drain(struct thread *thread) {
+    while (thread->n_buffered > 0)
+        drain_one(thread);
+}
+
+void store_drain_all(void) {
+    for (int i = 0; i < explorer->n_threads; i++)
+        store_drain(&explorer->threads[i]);
+}
+
+void store_let_drain(const void *address) {
+    if (!explorer->uses_delays)
+        return;
+    for (int i = 0; i < explorer->n_threads; i++) {
+        struct thread *thread = &explorer->threads[i];
+        unsigned n_here = 0, until[BUFFER_STORES];
+        if (thread == explorer->current)
+            continue;
+        for (unsigned k = 0; k < thread->n_buffered; k++)
+            if (thread->buffer[k].address == address)
+                until[n_here++] = k + 1;
+        unsigned chosen = n_here == 0 ? 0 : (unsigned)choose((int)n_here + 1);
+        for (unsigned n = chosen == 0 ? 0 : until[chosen - 1]; n > 0; n--)
+            drain_one(thread);
+    }
+}
+
+/* Before an access: others may run first, and some of their delayed stores arrive. */
+static void begin(const void *address, const char *where, const char *what) {
+    struct thread *self = explorer->current;
+    self->has_relaxed = false;
+    schedule_point();
+    if (explorer->n_dead > 0)
+        check_alive(address);
+    store_let_drain(address);
+    learn((uintptr_t)address + (uintptr_t)what);
+    if (explorer->is_tracing)
+        trace(where, "%s %s", what, describe(address));
+}
+
+static void show(const char *format, uint64_t value) {
+    if (explorer->is_tracing)
+        trace(NULL, format, (unsigned long long)value);
+}
+
+uint64_t model_load(const void *address, unsigned bytes, int order, const char *where) {
+    (void)order;
+    if (explorer->current == NULL)
+        return read_memory(address, bytes);
+    begin(address, where, "load");
+    struct thread *self = explorer->current;
+    for (unsigned k = self->n_buffered; k-- > 0;)
+        if (self->buffer[k].address == address) { /* its own, which it knows */
+            show("own %llx", self->buffer[k].value);
+            return self->buffer[k].value;
+        }
+    learn(store_version(address));
+    uint64_t value = read_memory(address, bytes);
+    show("%llx", value);
+    return value;
+}
+
+void model_store(void *address, unsigned bytes, uint64_t value, int order, const char *where) {
+    if (explorer->current == NULL) {
+        write_memory(address, bytes, value);
+        return;
+    }
+    begin(address, where, "store");
+    struct thread *self = explorer->current;
+    show("%llx", value);
+    if (order == __ATOMIC_SEQ_CST)
+        store_drain(self);
+    bool is_delayed = self->n_buffered > 0;
+    if (!is_delayed && order != __ATOMIC_SEQ_CST && explorer->delays_left > 0 && choose(2) == 1) {
+        explorer->delays_left--;
+        is_delayed = true;
+        show("(delayed)", 0);
+    }
+    if (!is_delayed) {
+        write_memory(address, bytes, value);
+        store_set_version(address, self->history);
+        return;
+    }
+    if (self->n_buffered == BUFFER_STORES)
+        drain_one(self);
+    self->buffer[self->n_buffered++] = (struct store){address, bytes, value, self->history};
+}
+
+uint64_t model_modify(void *address, unsigned bytes, enum model_change change, uint64_t value,
+                      int order, const char *where) {
+    static const char *const names[] = {"fetch_add", "fetch_sub", "fetch_or", "fetch_and",
+                                        "exchange"};
+    (void)order;
+    struct thread *self = explorer->current;
+    if (self != NULL) {
+        begin(address, where, names[change]);
+        store_drain(self);
+        learn(store_version(address));
+    }
+    uint64_t before = read_memory(address, bytes), after = value;
+    switch (change) {
+    case MODEL_add:
+        after = before + value;
+        break;
+    case MODEL_sub:
+        after = before - value;
+        break;
+    case MODEL_or:
+        after = before | value;
+        break;
+    case MODEL_and:
+        after = before & value;
+        break;
+    case MODEL_exchange:
+        break;
+    }
+    write_memory(address, bytes, after);
+    if (self != NULL) {
+        store_set_version(address, self->history);
+        show("%llx", before);
+        show("-> %llx", after);
+    }
+    return before;
+}
+
+bool model_cas(void *address, unsigned bytes, void *expected, uint64_t value, int success,
+               int failure, const char *where) {
+    (void)success;
+    (void)failure;
+    struct thread *self = explorer->current;
+    if (self != NULL) {
+        begin(address, where, "cas");
+        store_drain(self);
+        learn(store_version(address));
+    }
+    uint64_t before = read_memory(address, bytes);
+    if (before != read_memory(expected, bytes)) {
+        memcpy(expected, &before, bytes);
+        if (self != NULL)
+            show("failed, found %llx", before);
+        return false;
+    }
+    write_memory(address, bytes, value);
+    if (self != NULL) {
+        store_set_version(address, self->history);
+        show("%llx", before);
+        show("-> %llx", value);
+    }
+    return true;
+}
+
+void model_fence(int order, const char *where) {
+    if (explorer->current == NULL || order != __ATOMIC_SEQ_CST)
+        return;
+    if (explorer->is_tracing)
+        trace(where, "fence");
+    store_drain(explorer->current);
+}
