@@ -29,12 +29,16 @@ int model_mutex_unlock(pthread_mutex_t *mutex);
     ((MODEL_TYPE(object))model_load(MODEL_AT(object), order, __func__))
 #define FILCH_ATOMIC_STORE_AS(object, v, order)                                                    \
     model_store(MODEL_AT(object), (uint64_t)(v), order, __func__)
-#define FILCH_ATOMIC_EXCHANGE_AS(object, v, order)                                                 \
-    ((MODEL_TYPE(object))model_modify(MODEL_AT(object), MODEL_exchange, (uint64_t)(v), order,      \
-                                      __func__))
-#define FILCH_ATOMIC_FETCH_AS(name, object, v, order)                                              \
-    ((MODEL_TYPE(object))model_modify(MODEL_AT(object), MODEL_##name, (uint64_t)(v), order,        \
-                                      __func__))
+/* A statement expression, since a value that nobody uses is no reason for a warning. */
+#define MODEL_MODIFY(object, change, v, order)                                                     \
+    __extension__({                                                                                \
+        MODEL_TYPE(object)                                                                         \
+        model_before = (MODEL_TYPE(object))model_modify(MODEL_AT(object), MODEL_##change,          \
+                                                        (uint64_t)(v), order, __func__);           \
+        model_before;                                                                              \
+    })
+#define FILCH_ATOMIC_EXCHANGE_AS(object, v, order) MODEL_MODIFY(object, exchange, v, order)
+#define FILCH_ATOMIC_FETCH_AS(name, object, v, order) MODEL_MODIFY(object, name, v, order)
 #define FILCH_ATOMIC_CAS_AS(object, expected, v, success, failure)                                 \
     model_cas(MODEL_AT(object), (1 ? (expected) : &(object)->value), (uint64_t)(v), success,       \
               failure, __func__)

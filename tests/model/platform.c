@@ -182,8 +182,8 @@ void model_relax(void) {
  * One region. Of each chunk that is written, its beginning is saved after setup and restored before
  * each execution: a slab's header and first cells, a worker and the first slots of its ring. */
 
-enum { REGION_BYTES = 64 << 20, KEPT_BYTES = 8192 + 1024 };
-enum { REGION_CHUNKS = REGION_BYTES / CHUNK_BYTES };
+#define REGION_BYTES ((size_t)1 << 32)
+enum { REGION_CHUNKS = REGION_BYTES / CHUNK_BYTES, KEPT_BYTES = 8192 + 1024 };
 
 static struct region {
     size_t n_reserved;
