@@ -63,6 +63,7 @@ static inline void dispose(struct future_host *host, filch_future *future) {
 static inline void host_init_future(filch_future *future) {
     filchi_future_init(future, &type);
     future->extents = 1;
+    filch_store_relaxed(&future->looked_at, 1u); /* a failure is nothing to report here */
 }
 
 /* Both futures are PENDING, with so many handles each. */
