@@ -440,7 +440,7 @@ static void run_execution(void) {
     explorer->n_threads = 0;
     explorer->preemptions_left = it->preemptions;
     explorer->delays_left = it->delays;
-    explorer->uses_delays = it->delays > 0;
+    explorer->n_buffered = 0;
     explorer->kills_left = 1;
     explorer->n_dead = 0;
     it->depth = 0;

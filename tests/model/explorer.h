@@ -55,7 +55,7 @@ struct explorer {
     int preemptions_left, delays_left, kills_left;
     int n_dead; /* ranges of model_dead */
     bool is_tracing;
-    bool uses_delays;
+    unsigned n_buffered;  /* delayed stores of all threads */
     uint64_t memory_hash; /* of all versions */
 };
 

@@ -179,17 +179,18 @@ void model_relax(void) {
 
 /* ---- memory ----
  *
- * One region. Of each chunk that is written, its beginning is saved after setup and restored before
- * each execution: a slab's header and first cells, a worker and the first slots of its ring. */
+ * One region. Of each chunk that is written, its beginning is saved after setup, and restored before
+ * each execution up to a little behind the last atomic that was written: a slab's header and first
+ * cells, a worker and the first slots of its ring. */
 
 #define REGION_BYTES ((size_t)1 << 32)
-enum { REGION_CHUNKS = REGION_BYTES / CHUNK_BYTES, KEPT_BYTES = 8192 + 1024 };
+enum { REGION_CHUNKS = REGION_BYTES / CHUNK_BYTES, KEPT_BYTES = 8192 + 1024, BEHIND = 256 };
 
 static struct region {
     size_t n_reserved;
     size_t n_used; /* chunks that were ever written; their numbers: */
     uint16_t used[REGION_CHUNKS];
-    bool is_used[REGION_CHUNKS];
+    uint16_t kept[REGION_CHUNKS]; /* bytes to restore; 0: never written */
     char (*saved)[KEPT_BYTES];
     char *bytes;
 } * region;
@@ -206,10 +207,16 @@ void platform_note_write(const void *address) {
     if (region == NULL)
         return;
     size_t at = (uintptr_t)address - (uintptr_t)region->bytes;
-    if (at >= REGION_BYTES || region->is_used[at / CHUNK_BYTES])
+    if (at >= REGION_BYTES)
         return;
-    region->is_used[at / CHUNK_BYTES] = true;
-    region->used[region->n_used++] = (uint16_t)(at / CHUNK_BYTES);
+    size_t chunk = at / CHUNK_BYTES, end = at % CHUNK_BYTES + BEHIND;
+    if (end <= region->kept[chunk])
+        return;
+    if (end > KEPT_BYTES)
+        model_fail("a write at %zu of a chunk, behind what is restored", at % CHUNK_BYTES);
+    if (region->kept[chunk] == 0)
+        region->used[region->n_used++] = (uint16_t)chunk;
+    region->kept[chunk] = (uint16_t)end;
 }
 
 void platform_save(void) {
@@ -225,7 +232,7 @@ void platform_restore(void) {
         return;
     for (size_t i = 0; i < region->n_used; i++)
         memcpy(region->bytes + region->used[i] * CHUNK_BYTES, region->saved[region->used[i]],
-               KEPT_BYTES);
+               region->kept[region->used[i]]);
 }
 
 void *filchi_memory_reserve(size_t bytes, size_t alignment) {

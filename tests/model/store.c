@@ -75,6 +75,7 @@ static void write_memory(void *address, unsigned bytes, uint64_t value) {
 static void drain_one(struct thread *thread) {
     struct store store = thread->buffer[0];
     thread->n_buffered--;
+    explorer->n_buffered--;
     thread->n_drained++;
     memmove(&thread->buffer[0], &thread->buffer[1], thread->n_buffered * sizeof store);
     write_memory(store.address, store.bytes, store.value);
@@ -94,7 +95,7 @@ void store_drain_all(void) {
 }
 
 void store_let_drain(const void *address) {
-    if (!explorer->uses_delays)
+    if (explorer->n_buffered == 0)
         return;
     for (int i = 0; i < explorer->n_threads; i++) {
         struct thread *thread = &explorer->threads[i];
@@ -168,6 +169,7 @@ void model_store(void *address, unsigned bytes, uint64_t value, int order, const
     }
     if (self->n_buffered == BUFFER_STORES)
         drain_one(self);
+    explorer->n_buffered++;
     self->buffer[self->n_buffered++] = (struct store){address, bytes, value, self->history};
 }
 
