@@ -25,7 +25,8 @@
 #include <time.h>
 
 enum { STACK_BYTES = 128 << 10, MOST_CHOICES = 1 << 16, MOST_STEPS = 20000, NAMES = 64, DEAD = 16 };
-enum outcome { COMPLETE, PRUNED, FAILED };
+enum { NEXT = -1, KILL = -1 };
+enum outcome { COMPLETE, PRUNED, FAILED, ANEW };
 
 struct visited {
     uint64_t state; /* 0: free */
@@ -49,12 +50,16 @@ static struct search {
     jmp_buf failed_outside;
     enum outcome outcome;
     char failure[512];
-    struct {
+    struct choice {
         unsigned char chosen, n;
+        signed char sub;    /* the how manieth of its step; NEXT: who goes on */
+        signed char thread; /* NEXT: who; or KILL */
+        uint32_t step;
     } choices[MOST_CHOICES];
     size_t n_choices; /* given; the rest is new */
     size_t depth;
-    size_t n_steps;
+    uint32_t n_steps;
+    signed char n_subs; /* of this step */
     bool is_replay;
     struct visited *visited;
     size_t n_visited, visited_size;
@@ -110,7 +115,7 @@ void trace(const char *where, const char *format, ...) {
     va_list list;
     va_start(list, format);
     if (where != NULL)
-        printf("\n%4zu  %-*s%-12s %-28s ", it->n_steps,
+        printf("\n%4u  %-*s%-12s %-28s ", it->n_steps,
                (int)(explorer->current - explorer->threads) * 2, "", explorer->current->name,
                where);
     else
@@ -151,25 +156,41 @@ void check_alive(const void *address) {
 
 /* ---- choices ---- */
 
-int choose(int n) {
+/* The next choice of the list, a new one if the list is through. */
+static struct choice *take_choice(int n, signed char sub) {
     if (it->depth == MOST_CHOICES)
         model_fail("more than %d choices", MOST_CHOICES);
-    size_t at = it->depth++;
-    if (at >= it->n_choices) {
-        it->choices[at].chosen = 0;
-        it->n_choices = at + 1;
-    } else if (!it->is_replay && it->choices[at].n != n) {
-        model_fail("not deterministic: choice %zu is one of %d now, and was of %d", at, n,
-                   it->choices[at].n);
+    struct choice *choice = &it->choices[it->depth];
+    if (it->depth++ >= it->n_choices) {
+        it->n_choices = it->depth;
+        *choice = (struct choice){.chosen = 0, .sub = sub, .step = it->n_steps};
+    } else if (choice->n != n || choice->sub != sub || choice->step != it->n_steps) {
+        model_fail("not deterministic: choice %zu is one of %d now, and was of %d", it->depth - 1,
+                   n, choice->n);
     }
-    it->choices[at].n = (unsigned char)n;
-    if (it->choices[at].chosen >= n)
-        model_fail("choice %zu: there is no %d of %d", at, it->choices[at].chosen, n);
-    return it->choices[at].chosen;
+    choice->n = (unsigned char)n;
+    return choice;
+}
+
+/* In a replay only what is not 0 is given. */
+static struct choice *find_given(signed char sub) {
+    struct choice *next = &it->choices[it->depth];
+    if (it->depth >= it->n_choices || next->step != it->n_steps || next->sub != sub)
+        return NULL;
+    it->depth++;
+    return next;
+}
+
+int choose(int n) {
+    signed char sub = it->n_subs++;
+    if (!it->is_replay)
+        return take_choice(n, sub)->chosen;
+    struct choice *given = find_given(sub);
+    return given == NULL || given->chosen >= n ? 0 : given->chosen;
 }
 
 int model_choose(int n) {
-    schedule_point();
+    schedule_point(true);
     int chosen = choose(n);
     learn((uint64_t)chosen);
     if (explorer->is_tracing)
@@ -311,40 +332,64 @@ static void end_of_all(void) {
     end_execution(COMPLETE);
 }
 
-enum { KILL = -1 };
+static void begin_step(void) {
+    it->n_subs = 0;
+    learn(0); /* no two steps of a thread are the same state */
+    if (++it->n_steps > MOST_STEPS)
+        model_fail("more than %d steps: a loop without a bound?", MOST_STEPS);
+}
+
+_Noreturn void schedule_anew(void) {
+    end_execution(ANEW);
+}
+
+/* Who could go on: first the running thread, if it can. Returns: their number. */
+static int list_options(signed char *options, bool is_running, bool is_free) {
+    struct thread *self = explorer->current;
+    int n = 0;
+    if (is_running)
+        options[n++] = (signed char)(self - explorer->threads);
+    if (!is_running || is_free || explorer->preemptions_left > 0)
+        for (int i = 0; i < explorer->n_threads; i++) {
+            const struct thread *thread = &explorer->threads[i];
+            bool may_time_out = thread->status == ON_FUTEX && thread->deadline_ns != UINT64_MAX;
+            if ((thread != self || !is_running) && (thread->status == READY || may_time_out))
+                options[n++] = (signed char)i;
+        }
+    if (is_running && self->may_be_killed && explorer->kills_left > 0)
+        options[n++] = KILL;
+    return n;
+}
+
+static int choose_next(const signed char *options, int n, bool is_running) {
+    if (it->is_replay) {
+        struct choice *given = find_given(NEXT);
+        return given == NULL ? options[0] : given->thread;
+    }
+    if (n == 1)
+        return options[0];
+    if (it->depth >= it->n_choices && !it->keeps_all)
+        prune(is_running);
+    struct choice *choice = take_choice(n, NEXT);
+    choice->thread = options[choice->chosen];
+    return choice->thread;
+}
 
 /* Chooses who runs, and goes there. */
 static void schedule(bool is_free) {
     struct thread *self = explorer->current;
-    if (++it->n_steps > MOST_STEPS)
-        model_fail("more than %d steps: a loop without a bound?", MOST_STEPS);
     bool is_running = self->status == READY;
-    int options[MODEL_THREADS + 1], n = 0;
-    if (is_running)
-        options[n++] = (int)(self - explorer->threads);
-    if (!is_running || is_free || explorer->preemptions_left > 0)
-        for (int i = 0; i < explorer->n_threads; i++) {
-            const struct thread *thread = &explorer->threads[i];
-            if (thread != self || !is_running)
-                if (thread->status == READY ||
-                    (thread->status == ON_FUTEX && thread->deadline_ns != UINT64_MAX))
-                    options[n++] = i;
-        }
-    if (is_running && self->may_be_killed && explorer->kills_left > 0)
-        options[n++] = KILL;
+    signed char options[MODEL_THREADS + 1];
+    int n = list_options(options, is_running, is_free);
     if (n == 0)
         end_of_all();
-    int chosen = options[0];
-    if (n > 1) {
-        if (it->depth >= it->n_choices && !it->is_replay && !it->keeps_all)
-            prune(is_running);
-        chosen = options[choose(n)];
-    }
+    int chosen = choose_next(options, n, is_running);
     if (chosen == KILL) {
         explorer->kills_left--;
         if (explorer->is_tracing)
             trace("", "is killed");
         announce_end(self, KILLED);
+        begin_step();
         schedule(true);
         __builtin_unreachable();
     }
@@ -358,11 +403,19 @@ static void schedule(bool is_free) {
     switch_to(next);
 }
 
-void schedule_point(void) {
-    schedule(false);
+void schedule_point(bool is_visible) {
+    begin_step();
+    if (!is_visible && !it->is_replay)
+        return;
+    if (it->depth < it->n_choices && it->choices[it->depth].chosen == 0 && !it->is_replay &&
+        it->choices[it->depth].sub == NEXT && it->choices[it->depth].step == it->n_steps)
+        it->depth++; /* run again from the start: it went on */
+    else
+        schedule(false);
 }
 
 void schedule_yield(void) {
+    begin_step();
     schedule(true);
 }
 
@@ -370,6 +423,7 @@ void schedule_block(enum status status, const void *waits_for) {
     struct thread *self = explorer->current;
     self->waits_for = waits_for;
     self->status = status;
+    begin_step();
     schedule(true);
 }
 
@@ -382,6 +436,7 @@ static void thread_main(void) {
     if (explorer->is_tracing)
         trace("", "ends");
     announce_end(self, ENDED);
+    begin_step();
     schedule(true);
     __builtin_unreachable();
 }
@@ -401,7 +456,7 @@ static struct thread *add_thread(const char *name) {
 }
 
 void model_thread(const char *name, void (*run)(void *), void *arg) {
-    schedule_point();
+    schedule_point(true);
     struct thread *thread = add_thread(name);
     thread->run_with = run;
     thread->arg = arg;
@@ -412,7 +467,7 @@ void model_thread(const char *name, void (*run)(void *), void *arg) {
 }
 
 bool model_await_end(const char *name) {
-    schedule_point();
+    schedule_point(true);
     struct thread *awaited = NULL;
     for (int i = 0; i < explorer->n_threads; i++)
         if (strcmp(explorer->threads[i].name, name) == 0)
@@ -445,6 +500,7 @@ static void run_execution(void) {
     explorer->n_dead = 0;
     it->depth = 0;
     it->n_steps = 0;
+    it->n_subs = 0;
     for (int i = 0; i < MODEL_THREADS && scenario->threads[i].name != NULL; i++) {
         struct thread *thread = add_thread(scenario->threads[i].name);
         thread->run = scenario->threads[i].run;
@@ -466,23 +522,30 @@ static void run_execution(void) {
 static bool explore(int preemptions, int delays) {
     it->preemptions = preemptions;
     it->delays = delays;
-    it->n_choices = 0;
-    clear_visited();
     do {
-        run_execution();
-        if (it->outcome == FAILED)
-            return false;
-    } while (backtrack());
+        it->n_choices = 0;
+        it->n_states = it->n_ends = 0;
+        clear_visited();
+        do {
+            run_execution();
+            if (it->outcome == FAILED)
+                return false;
+        } while (it->outcome != ANEW && backtrack());
+    } while (it->outcome == ANEW);
     return true;
 }
 
-/* SCENARIO/PREEMPTIONS/DELAYS/CHOICE=VALUE,... */
+/* SCENARIO/PREEMPTIONS/DELAYS/STEP=THREAD,STEP.CHOICE=VALUE,... */
 static void print_schedule(void) {
     printf("%s/%d/%d/", explorer->scenario->name, it->preemptions, it->delays);
     const char *separator = "";
     for (size_t i = 0; i < it->depth; i++)
         if (it->choices[i].chosen != 0) {
-            printf("%s%zu=%d", separator, i, it->choices[i].chosen);
+            const struct choice *choice = &it->choices[i];
+            if (choice->sub == NEXT)
+                printf("%s%u=%d", separator, choice->step, choice->thread);
+            else
+                printf("%s%u.%d=%d", separator, choice->step, choice->sub, choice->chosen);
             separator = ",";
         }
     printf("\n");
@@ -501,6 +564,7 @@ static void keep_pristine(void) {
 static bool set_up(const struct model_scenario *scenario) {
     explorer->scenario = scenario;
     it->n_names = 0;
+    store_forget();
     memcpy(__data_start, it->pristine, static_bytes());
     if (setjmp(it->failed_outside) != 0) {
         printf("%s: setup failed: %s\n", scenario->name, it->failure);
@@ -530,8 +594,10 @@ static bool run_scenario(const struct model_scenario *scenario, int preemptions,
     if (!set_up(scenario))
         return false;
     double start = seconds();
-    it->n_executions = it->n_states = it->n_ends = 0;
-    if (explore(preemptions, delays)) {
+    it->n_executions = 0;
+    /* With low bounds first, which finds almost all that is shared, and most failures. */
+    if (explore(preemptions > 0, 0) && explore(preemptions > 0, delays > 0) &&
+        explore(preemptions, delays)) {
         printf("%-24s %d preemptions, %d delays: %9llu executions, %9llu states, %6llu ends, %6.2f "
                "s\n",
                scenario->name, preemptions, delays, (unsigned long long)it->n_executions,
@@ -544,6 +610,21 @@ static bool run_scenario(const struct model_scenario *scenario, int preemptions,
     printf("  %s\n  %s --replay ", it->failure, program);
     print_schedule();
     return false;
+}
+
+/* Does pruning lose nothing? The same ends are reached without it, which takes low bounds. */
+static bool compare(const struct model_scenario *scenario, int preemptions, int delays) {
+    uint64_t n_ends[2];
+    for (int i = 0; i < 2; i++) {
+        it->keeps_all = i == 1;
+        if (!set_up(scenario) || !explore(preemptions, delays))
+            return false;
+        n_ends[i] = it->n_ends;
+    }
+    printf("%-24s %d preemptions, %d delays: %llu ends, %llu if nothing is pruned\n",
+           scenario->name, preemptions, delays, (unsigned long long)n_ends[0],
+           (unsigned long long)n_ends[1]);
+    return n_ends[0] == n_ends[1];
 }
 
 static bool replay(const char *schedule) {
@@ -561,16 +642,20 @@ static bool replay(const char *schedule) {
         return false;
     }
     it->is_replay = true;
-    size_t at, most = 0;
-    int value;
-    for (const char *p = schedule + n; sscanf(p, "%zu=%d%n", &at, &value, &n) == 2; p += n) {
-        if (at >= MOST_CHOICES)
+    const char *p = schedule + n;
+    for (struct choice *choice = it->choices; *p != '\0'; p += *p == ',') {
+        unsigned step;
+        int sub = NEXT, value;
+        if (sscanf(p, "%u=%d%n", &step, &value, &n) != 2 &&
+            sscanf(p, "%u.%d=%d%n", &step, &sub, &value, &n) != 3)
             break;
-        it->choices[at].chosen = (unsigned char)value;
-        most = at + 1;
-        n += p[n] == ',';
+        p += n;
+        *choice++ = (struct choice){.chosen = (unsigned char)value,
+                                    .sub = (signed char)sub,
+                                    .thread = (signed char)value,
+                                    .step = step};
+        it->n_choices++;
     }
-    it->n_choices = most;
     if (!set_up(scenario))
         return false;
     explorer->is_tracing = true;
@@ -597,9 +682,10 @@ int main(int argc, char **argv) {
     static const struct option options[] = {{"preemptions", required_argument, NULL, 'p'},
                                             {"delays", required_argument, NULL, 'd'},
                                             {"replay", required_argument, NULL, 'r'},
-                                            {"keep-all", no_argument, NULL, 'k'},
+                                            {"compare", no_argument, NULL, 'c'},
                                             {NULL, 0, NULL, 0}};
     int preemptions = -1, delays = -1;
+    bool compares = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'r') {
             keep_pristine();
@@ -609,11 +695,11 @@ int main(int argc, char **argv) {
             preemptions = atoi(optarg);
         else if (option == 'd')
             delays = atoi(optarg);
-        else if (option == 'k')
-            it->keeps_all = true;
+        else if (option == 'c')
+            compares = true;
         else {
             fprintf(stderr,
-                    "%s [--preemptions N] [--delays N] [--keep-all] [--replay SCHEDULE] "
+                    "%s [--preemptions N] [--delays N] [--compare] [--replay SCHEDULE] "
                     "[SCENARIO...]\n",
                     argv[0]);
             return EXIT_FAILURE;
@@ -627,7 +713,7 @@ int main(int argc, char **argv) {
         if (is_wanted(s->name, wanted)) {
             int p = preemptions >= 0 ? preemptions : s->preemptions > 0 ? s->preemptions : 3;
             int d = delays >= 0 ? delays : s->delays > 0 ? s->delays : 1;
-            passed = run_scenario(s, p, d, argv[0]) && passed;
+            passed = (compares ? compare(s, p, d) : run_scenario(s, p, d, argv[0])) && passed;
         }
     return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

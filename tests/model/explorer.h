@@ -72,14 +72,16 @@ static inline void learn(uint64_t value) {
     explorer->current->history = mix(explorer->current->history, value);
 }
 
-/* explorer.c: before a step that other threads can notice. */
-void schedule_point(void);
+/* explorer.c: before a step, which other threads can notice or not. */
+void schedule_point(bool is_visible);
 /* The running thread cannot go on: until `status` is READY again. */
 void schedule_block(enum status status, const void *waits_for);
 /* As schedule_point, and going on to others costs nothing. */
 void schedule_yield(void);
 /* A decision: below `n`; the first time 0. */
 int choose(int n);
+/* Another location is shared: what was explored lacks the choices before its accesses. */
+_Noreturn void schedule_anew(void);
 void make_ready(struct thread *thread);
 void trace(const char *where, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *describe(const void *address);
@@ -89,7 +91,8 @@ void *model_private(size_t bytes);
 
 /* store.c */
 void store_init(void);
-void store_reset(void); /* before each execution */
+void store_forget(void); /* before each scenario: what is shared */
+void store_reset(void);  /* before each execution */
 void store_drain(struct thread *thread);
 void store_drain_all(void);
 /* Before a read of `address`: which delayed stores of others have reached memory by now? */

@@ -19,7 +19,7 @@
 bool filchi_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns, bool shared) {
     (void)shared;
     struct thread *self = explorer->current;
-    schedule_point();
+    schedule_point(true);
     store_drain(self); /* the kernel's lock is a barrier */
     store_let_drain(word);
     learn((uintptr_t)word);
@@ -39,7 +39,7 @@ bool filchi_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadlin
 
 void filchi_futex_wake(const uint32_t *word, int count, bool shared) {
     (void)shared;
-    schedule_point();
+    schedule_point(true);
     store_drain(explorer->current);
     learn((uintptr_t)word);
     if (explorer->is_tracing)
@@ -65,7 +65,7 @@ void filchi_barrier_init(void) {}
 void filchi_barrier_heavy(void) {
     if (explorer->current == NULL)
         return;
-    schedule_point();
+    schedule_point(true);
     if (explorer->is_tracing)
         trace(__func__, "heavy barrier");
     store_drain_all();
@@ -90,7 +90,7 @@ void filchi_reclaim_init(void) {}
 /* Only a wait notices who reads. */
 static void notice(const char *where) {
     if (explorer->scenario->reclaims) {
-        schedule_point();
+        schedule_point(true);
         learn((uintptr_t)&readers);
         if (explorer->is_tracing)
             trace(where, "read section");
@@ -123,7 +123,7 @@ void filchi_reclaim_wait(void) {
     if (!explorer->scenario->reclaims)
         model_fail("the scenario calls filchi_reclaim_wait, but does not say .reclaims");
     struct thread *self = explorer->current;
-    schedule_point();
+    schedule_point(true);
     store_drain_all();
     model_assert(self->n_reading == 0);
     self->awaited = 0;
@@ -143,7 +143,7 @@ int model_mutex_lock(pthread_mutex_t *mutex) {
     struct thread *self = explorer->current;
     if (self == NULL)
         return 0;
-    schedule_point();
+    schedule_point(true);
     store_drain(self);
     for (bool *is_held = (bool *)mutex; *is_held;)
         schedule_block(ON_MUTEX, mutex);
@@ -157,7 +157,7 @@ int model_mutex_unlock(pthread_mutex_t *mutex) {
     struct thread *self = explorer->current;
     if (self == NULL)
         return 0;
-    schedule_point();
+    schedule_point(true);
     store_drain(self);
     learn((uintptr_t)mutex);
     *(bool *)mutex = false;

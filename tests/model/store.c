@@ -15,18 +15,30 @@
 
 enum { LOCATIONS = 4096 };
 
-/* Versions of what has been written in this execution. */
-static struct locations {
-    struct {
-        const void *address;
-        uint64_t version;
-        uint64_t execution;
-    } of[LOCATIONS];
+/* What this scenario has accessed in any execution so far. A location that several threads access, one
+ * of them writing, is shared. Accesses to others commute with all that other threads do, so there is
+ * no choice before them; when one turns out to be shared, the search begins again. */
+struct location {
+    const void *address; /* NULL: unused */
+    uint64_t version;    /* in this execution; 0: not written in it */
     uint64_t execution;
+    uint32_t readers, writers; /* bits of threads */
+    bool is_shared;
+};
+
+static struct locations {
+    struct location of[LOCATIONS];
+    uint64_t execution;
+    size_t n;
 } * locations;
 
 void store_init(void) {
     locations = model_private(sizeof *locations);
+}
+
+void store_forget(void) {
+    memset(locations->of, 0, sizeof locations->of);
+    locations->n = 0;
 }
 
 void store_reset(void) {
@@ -34,28 +46,48 @@ void store_reset(void) {
     explorer->memory_hash = 0;
 }
 
-static size_t find(const void *address) {
+static struct location *find(const void *address) {
     size_t at = mix(0, (uintptr_t)address) % LOCATIONS;
-    for (size_t n = 0; n < LOCATIONS; n++, at = (at + 1) % LOCATIONS)
-        if (locations->of[at].execution != locations->execution ||
-            locations->of[at].address == address)
-            return at;
-    model_fail("more than %d locations are written", LOCATIONS);
+    while (locations->of[at].address != NULL && locations->of[at].address != address)
+        at = (at + 1) % LOCATIONS;
+    struct location *location = &locations->of[at];
+    if (location->address == NULL) {
+        if (++locations->n > LOCATIONS / 2)
+            model_fail("more than %d locations", LOCATIONS / 2);
+        location->address = address;
+    }
+    if (location->execution != locations->execution) {
+        location->execution = locations->execution;
+        location->version = 0;
+    }
+    return location;
 }
 
 uint64_t store_version(const void *address) {
-    size_t at = find(address);
-    return locations->of[at].execution == locations->execution ? locations->of[at].version : 0;
+    return find(address)->version;
 }
 
 void store_set_version(const void *address, uint64_t version) {
-    size_t at = find(address);
-    if (locations->of[at].execution == locations->execution)
-        explorer->memory_hash -= mix((uintptr_t)address, locations->of[at].version);
-    locations->of[at].address = address;
-    locations->of[at].version = version;
-    locations->of[at].execution = locations->execution;
+    struct location *location = find(address);
+    if (location->version != 0)
+        explorer->memory_hash -= mix((uintptr_t)address, location->version);
+    location->version = version;
     explorer->memory_hash += mix((uintptr_t)address, version);
+}
+
+/* Returns: is it shared? */
+static bool note_access(struct location *location, bool is_write) {
+    uint32_t bit = (uint32_t)1 << (explorer->current - explorer->threads);
+    if (is_write)
+        location->writers |= bit;
+    else
+        location->readers |= bit;
+    uint32_t all = location->readers | location->writers;
+    if (!location->is_shared && location->writers != 0 && (all & (all - 1)) != 0) {
+        location->is_shared = true;
+        schedule_anew();
+    }
+    return location->is_shared;
 }
 
 static uint64_t read_memory(const void *address, unsigned bytes) {
@@ -111,17 +143,20 @@ void store_let_drain(const void *address) {
     }
 }
 
-/* Before an access: others may run first, and some of their delayed stores arrive. */
-static void begin(const void *address, const char *where, const char *what) {
+/* Before an access: others may run first, and some of their delayed stores arrive.
+ * Returns: is the location shared? */
+static bool begin(const void *address, bool is_write, const char *where, const char *what) {
     struct thread *self = explorer->current;
     self->has_relaxed = false;
-    schedule_point();
+    bool is_shared = note_access(find(address), is_write);
+    schedule_point(is_shared);
     if (explorer->n_dead > 0)
         check_alive(address);
     store_let_drain(address);
     learn((uintptr_t)address + (uintptr_t)what);
     if (explorer->is_tracing)
         trace(where, "%s %s", what, describe(address));
+    return is_shared;
 }
 
 static void show(const char *format, uint64_t value) {
@@ -133,7 +168,7 @@ uint64_t model_load(const void *address, unsigned bytes, int order, const char *
     (void)order;
     if (explorer->current == NULL)
         return read_memory(address, bytes);
-    begin(address, where, "load");
+    (void)begin(address, false, where, "load");
     struct thread *self = explorer->current;
     for (unsigned k = self->n_buffered; k-- > 0;)
         if (self->buffer[k].address == address) { /* its own, which it knows */
@@ -151,13 +186,14 @@ void model_store(void *address, unsigned bytes, uint64_t value, int order, const
         write_memory(address, bytes, value);
         return;
     }
-    begin(address, where, "store");
+    bool is_shared = begin(address, true, where, "store");
     struct thread *self = explorer->current;
     show("%llx", value);
     if (order == __ATOMIC_SEQ_CST)
         store_drain(self);
     bool is_delayed = self->n_buffered > 0;
-    if (!is_delayed && order != __ATOMIC_SEQ_CST && explorer->delays_left > 0 && choose(2) == 1) {
+    if (!is_delayed && is_shared && order != __ATOMIC_SEQ_CST && explorer->delays_left > 0 &&
+        choose(2) == 1) {
         explorer->delays_left--;
         is_delayed = true;
         show("(delayed)", 0);
@@ -180,7 +216,7 @@ uint64_t model_modify(void *address, unsigned bytes, enum model_change change, u
     (void)order;
     struct thread *self = explorer->current;
     if (self != NULL) {
-        begin(address, where, names[change]);
+        (void)begin(address, true, where, names[change]);
         store_drain(self);
         learn(store_version(address));
     }
@@ -216,7 +252,7 @@ bool model_cas(void *address, unsigned bytes, void *expected, uint64_t value, in
     (void)failure;
     struct thread *self = explorer->current;
     if (self != NULL) {
-        begin(address, where, "cas");
+        (void)begin(address, true, where, "cas");
         store_drain(self);
         learn(store_version(address));
     }
