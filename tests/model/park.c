@@ -2,13 +2,11 @@
  * been run. Tasks that need each other at the same time need two workers awake. */
 #include "pool.h"
 
-static filch_atomic_u32 met[2], n_submitted;
+static filch_atomic_u32 n_submitted;
 static uint32_t n_expected;
 
 static void set_up(uint32_t n_workers, uint32_t n_started, uint64_t spin_ns, uint32_t n_tasks) {
     pool_open(n_workers, n_started, spin_ns, &operations);
-    filch_store_relaxed(&met[0], 0u);
-    filch_store_relaxed(&met[1], 0u);
     filch_store_relaxed(&n_submitted, 0u);
     n_expected = n_tasks;
 }
@@ -50,31 +48,14 @@ static void set_up_search(void) {
 
 /* ---- two tasks that wait for each other ---- */
 
-static void meet(uint32_t me) {
-    filch_store_seq_cst(&met[me], 1u);
-    filchi_futex_wake(&met[me].value, INT_MAX, false);
-    while (filch_load_seq_cst(&met[1 - me]) == 0)
-        filchi_futex_wait(&met[1 - me].value, 0, FILCHI_NEVER, false);
-}
-
-static void meet_first(void) {
-    meet(0);
-}
-
-static void meet_second(void) {
-    meet(1);
-}
-
 static void set_up_pair(void) {
     set_up(2, 2, 0, 2);
-    task_body[0] = meet_first;
-    task_body[1] = meet_second;
+    expect_meeting();
 }
 
 static void set_up_pair_search(void) {
     set_up(2, 2, 1, 2);
-    task_body[0] = meet_first;
-    task_body[1] = meet_second;
+    expect_meeting();
 }
 
 /* ---- a worker that counts as searching before its outcome is known ---- */

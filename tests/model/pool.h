@@ -64,11 +64,16 @@ static inline int start_worker(struct worker *worker) {
 static const struct scheduler_operations operations = {
     .run = run_task, .prefetch = prefetch_task, .is_live = is_task_live, .start = start_worker};
 
+/* Two tasks that wait for each other: both must run at the same time. */
+static filch_atomic_u32 met[2];
+
 static inline void pool_open(uint32_t n_workers, uint32_t n_started, uint64_t spin_ns,
                              const struct scheduler_operations *with) {
     arena = filchi_arena_open(4 << 20);
     model_assert(arena != NULL);
     memset(task_body, 0, sizeof task_body);
+    filch_store_relaxed(&met[0], 0u);
+    filch_store_relaxed(&met[1], 0u);
     for (int i = 0; i < TASKS; i++) {
         filch_store_relaxed(&tasks[i], (uint32_t)TASK_NONE);
         filch_store_relaxed(&arguments[i], 0u);
@@ -110,6 +115,12 @@ static inline void work_second(void) {
     work(scheduler_worker(scheduler, 1));
 }
 
+static inline void break_task(void *unused, uint64_t entry) {
+    (void)unused;
+    uint32_t pending = TASK_PENDING;
+    (void)filch_cas_acq_rel(&tasks[entry], &pending, (uint32_t)TASK_WITHDRAWN);
+}
+
 /* As enqueue() of executor/submit.c. Returns: false if it was taken back. */
 static inline bool submit_to(struct producer *producer, uint32_t task) {
     filch_store_relaxed(&arguments[task], (uint32_t)GOOD);
@@ -121,10 +132,42 @@ static inline bool submit_to(struct producer *producer, uint32_t task) {
         error = filchi_scheduler_wake_one(scheduler);
     if (error == 0 && scheduler_flags(scheduler) == 0)
         return true;
-    if (scheduler_flags(scheduler) == 0 && park_has_started(&scheduler->park))
+    bool ending = scheduler_flags(scheduler) != 0;
+    if (!ending && park_has_started(&scheduler->park))
         return true;
     uint32_t pending = TASK_PENDING;
-    return !filch_cas_acq_rel(&tasks[task], &pending, (uint32_t)TASK_WITHDRAWN);
+    if (!filch_cas_acq_rel(&tasks[task], &pending, (uint32_t)TASK_WITHDRAWN))
+        return true;
+    if (!ending && !park_has_started(&scheduler->park))
+        filchi_scheduler_drain(scheduler, break_task, NULL);
+    return false;
+}
+
+/* In setup: queued, and nobody was told. */
+static inline void queue(uint32_t task) {
+    filch_store_relaxed(&arguments[task], (uint32_t)GOOD);
+    filch_store_relaxed(&tasks[task], (uint32_t)TASK_PENDING);
+    model_assert(producer_push(producers[0], task));
+}
+
+static inline void meet(uint32_t me) {
+    filch_store_seq_cst(&met[me], 1u);
+    filchi_futex_wake(&met[me].value, INT_MAX, false);
+    while (filch_load_seq_cst(&met[1 - me]) == 0)
+        filchi_futex_wait(&met[1 - me].value, 0, FILCHI_NEVER, false);
+}
+
+static inline void meet_first(void) {
+    meet(0);
+}
+
+static inline void meet_second(void) {
+    meet(1);
+}
+
+static inline void expect_meeting(void) {
+    task_body[0] = meet_first;
+    task_body[1] = meet_second;
 }
 
 static inline void await_task(uint32_t task) {
