@@ -81,7 +81,7 @@ void schedule_yield(void);
 /* A decision: below `n`; the first time 0. */
 int choose(int n);
 /* Another location is shared: what was explored lacks the choices before its accesses. */
-_Noreturn void schedule_anew(void);
+void schedule_anew(void);
 void make_ready(struct thread *thread);
 void trace(const char *where, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *describe(const void *address);

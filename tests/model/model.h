@@ -35,8 +35,6 @@ struct model_scenario {
     /* Gives back what `setup` took; not called by the explorer. */
     void (*teardown)(void);
     bool reclaims; /* filchi_reclaim_wait is called */
-    /* 0: the program's bounds. A scenario that is too large for them says so here, and why there. */
-    int preemptions, delays;
 };
 
 #define THREAD(thread_name, function)                                                              \

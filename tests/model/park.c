@@ -101,6 +101,15 @@ static void submit_three(void) {
     submit(producers[0], 2);
 }
 
+/* ---- a batch is out of sight while it is moved ---- */
+
+static void set_up_batch(void) {
+    set_up(2, 2, 0, 0);
+    expect_meeting();
+    for (uint32_t i = 0; i < 3; i++)
+        queue(i);
+}
+
 const struct model_scenario model_scenarios[] = {
     {.name = "park.one",
      .setup = set_up_one,
@@ -139,6 +148,12 @@ const struct model_scenario model_scenarios[] = {
     {.name = "park.nearly_free",
      .setup = set_up_nearly_free,
      .threads = {THREAD("worker", work_first), THREAD("submitter", submit_in_turn)},
+     .is_over = is_over,
+     .stop = pool_stop,
+     .teardown = pool_close},
+    {.name = "park.batch",
+     .setup = set_up_batch,
+     .threads = {THREAD("worker", work_first), THREAD("worker2", work_second)},
      .is_over = is_over,
      .stop = pool_stop,
      .teardown = pool_close},

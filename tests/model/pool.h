@@ -54,9 +54,10 @@ static inline void work(void *worker) {
     filchi_worker_loop(worker);
 }
 
-/* Threads started on demand are called "started". */
+/* As thread_pool.c and executor.c do. Threads started on demand are called "started". */
 static inline int start_worker(struct worker *worker) {
     filchi_park_set_started(&scheduler->park, worker->number, true);
+    worker->is_searching = true; /* who woke it set the bit */
     model_thread("started", work, worker);
     return 0;
 }

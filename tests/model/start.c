@@ -50,6 +50,7 @@ static int try_start(struct worker *worker) {
         filchi_park_set_started(&scheduler->park, worker->number, false);
         return EAGAIN;
     }
+    worker->is_searching = true;
     model_thread("started", work, worker);
     return 0;
 }
@@ -61,10 +62,15 @@ static void set_up_failing(void) {
     set_up(1, &failing);
 }
 
-static void set_up_failing_second(void) {
-    pool_open(2, 1, 0, &failing);
+static void set_up_failing_seen(void) {
+    pool_open(1, 0, 0, &failing);
     filch_store_relaxed(&n_submitted, 0u);
     n_expected = 2;
+}
+
+/* As at the end of a drain. */
+static void wake(void) {
+    filchi_scheduler_wake_started(scheduler);
 }
 
 /* ---- the first worker's initializer needs a task to be run ---- */
@@ -81,6 +87,7 @@ static void initialise_and_work(void *arg) {
 
 static int start_initialising(struct worker *worker) {
     filchi_park_set_started(&scheduler->park, worker->number, true);
+    worker->is_searching = true;
     model_thread("started", initialise_and_work, worker);
     return 0;
 }
@@ -113,10 +120,9 @@ const struct model_scenario model_scenarios[] = {
      .is_over = is_over,
      .stop = pool_stop,
      .teardown = pool_close},
-    {.name = "start.failing_second",
-     .setup = set_up_failing_second,
-     .threads = {THREAD("worker", work_first), THREAD("submitter", submit_one),
-                 THREAD("submitter2", submit_other)},
+    {.name = "start.failing_seen",
+     .setup = set_up_failing_seen,
+     .threads = {THREAD("submitter", submit_two), THREAD("waker", wake)},
      .is_over = is_over,
      .stop = pool_stop,
      .teardown = pool_close},

@@ -159,6 +159,13 @@ static void wait_for_first_too(void) {
     wait_with(consumers[1]);
 }
 
+/* A node was abandoned long ago; two take it over, or one does. */
+static void set_up_abandoned(void) {
+    set_up(2);
+    struct subscriber *node = subscribe(consumers[0], 0);
+    filchi_subscribers_abandon(node);
+}
+
 /* Gives up, and takes the abandoned node over: its own, or another one's. */
 static void wait_again(void) {
     struct consumer *mine = consumers[0];
@@ -250,6 +257,12 @@ const struct model_scenario model_scenarios[] = {
      .setup = set_up_two,
      .threads = {THREAD("worker", run_first), THREAD("waiter", wait_for_first),
                  THREAD("leaver", add_consumer_and_leave)},
+     .check = check_two,
+     .teardown = host_close},
+    {.name = "subscribers.claim",
+     .setup = set_up_abandoned,
+     .threads = {THREAD("worker", run_first), THREAD("waiter", wait_for_first),
+                 THREAD("waiter2", wait_for_first_too)},
      .check = check_two,
      .teardown = host_close},
     {.name = "subscribers.own_again",
