@@ -18,6 +18,7 @@ static struct {
     struct heap futures, nodes;
     void *node[NODES];
     filch_atomic_u32 n_nodes; /* that were taken */
+    bool nodes_die;           /* with the first future: nobody touches one then */
     /* Read at the end alone, so the explorer need not see them. */
     atomic_int n_disposed;
 } it;
@@ -57,6 +58,8 @@ static inline void dispose(struct future_host *host, filch_future *future) {
     (void)host;
     (void)future;
     atomic_fetch_add(&it.n_disposed, 1);
+    if (it.nodes_die)
+        model_dead(it.node[0], NODES * sizeof(struct subscriber));
 }
 
 /* INIT, so that dispose is called. */
@@ -84,6 +87,7 @@ static inline void host_open(uint32_t handles) {
         it.node[i] = heap_take(&it.nodes);
     filch_store_relaxed(&it.n_nodes, 0u);
     atomic_store(&it.n_disposed, 0);
+    it.nodes_die = false;
     static const char *const names[FUTURES] = {"future 0", "future 1"};
     for (int i = 0; i < FUTURES; i++) {
         futures[i] = heap_take(&it.futures);
@@ -103,6 +107,8 @@ static inline void host_open(uint32_t handles) {
 /* After each future's last handle: each block and node came back, once. */
 static inline void host_check(int n_disposed) {
     model_assert(atomic_load(&it.n_disposed) == n_disposed);
+    for (int i = 0; i < FUTURES; i++) /* nobody touched them since */
+        model_assert((uint32_t)filch_load_relaxed(&futures[i]->state) == FUTURE_FREE);
     uint64_t n_never_taken = NODES - filch_load_relaxed(&it.n_nodes);
     model_assert(filchi_heap_retire(&it.nodes) == n_never_taken);
     model_assert(filchi_heap_retire(&it.futures) == 0);

@@ -143,13 +143,15 @@ void store_let_drain(const void *address) {
     }
 }
 
-/* Before an access: others may run first, and some of their delayed stores arrive.
+/* Before an access: others may run first, and some of their delayed stores arrive. What empties the
+ * buffer is seen by others, whatever its location.
  * Returns: is the location shared? */
-static bool begin(const void *address, bool is_write, const char *where, const char *what) {
+static bool begin(const void *address, bool is_write, bool drains, const char *where,
+                  const char *what) {
     struct thread *self = explorer->current;
     self->has_relaxed = false;
     bool is_shared = note_access(find(address), is_write);
-    schedule_point(is_shared);
+    schedule_point(is_shared || (drains && self->n_buffered > 0));
     if (explorer->n_dead > 0)
         check_alive(address);
     store_let_drain(address);
@@ -168,7 +170,7 @@ uint64_t model_load(const void *address, unsigned bytes, int order, const char *
     (void)order;
     if (explorer->current == NULL)
         return read_memory(address, bytes);
-    (void)begin(address, false, where, "load");
+    (void)begin(address, false, false, where, "load");
     struct thread *self = explorer->current;
     for (unsigned k = self->n_buffered; k-- > 0;)
         if (self->buffer[k].address == address) { /* its own, which it knows */
@@ -186,7 +188,7 @@ void model_store(void *address, unsigned bytes, uint64_t value, int order, const
         write_memory(address, bytes, value);
         return;
     }
-    bool is_shared = begin(address, true, where, "store");
+    bool is_shared = begin(address, true, order == __ATOMIC_SEQ_CST, where, "store");
     struct thread *self = explorer->current;
     show("%llx", value);
     if (order == __ATOMIC_SEQ_CST)
@@ -203,7 +205,7 @@ void model_store(void *address, unsigned bytes, uint64_t value, int order, const
         store_set_version(address, self->history);
         return;
     }
-    if (self->n_buffered == BUFFER_STORES)
+    if (self->n_buffered == BUFFER_STORES) /* not a choice: no scenario comes near */
         drain_one(self);
     explorer->n_buffered++;
     self->buffer[self->n_buffered++] = (struct store){address, bytes, value, self->history};
@@ -216,7 +218,7 @@ uint64_t model_modify(void *address, unsigned bytes, enum model_change change, u
     (void)order;
     struct thread *self = explorer->current;
     if (self != NULL) {
-        (void)begin(address, true, where, names[change]);
+        (void)begin(address, true, true, where, names[change]);
         store_drain(self);
         learn(store_version(address));
     }
@@ -252,7 +254,7 @@ bool model_cas(void *address, unsigned bytes, void *expected, uint64_t value, in
     (void)failure;
     struct thread *self = explorer->current;
     if (self != NULL) {
-        (void)begin(address, true, where, "cas");
+        (void)begin(address, true, true, where, "cas");
         store_drain(self);
         learn(store_version(address));
     }
@@ -275,6 +277,7 @@ bool model_cas(void *address, unsigned bytes, void *expected, uint64_t value, in
 void model_fence(int order, const char *where) {
     if (explorer->current == NULL || order != __ATOMIC_SEQ_CST)
         return;
+    schedule_point(explorer->current->n_buffered > 0);
     if (explorer->is_tracing)
         trace(where, "fence");
     store_drain(explorer->current);

@@ -112,6 +112,11 @@ static void release_in_call(filch_future *future, void *arg) {
     filch_release(future);
 }
 
+static void set_up_releasing(void) {
+    set_up(1);
+    it.nodes_die = true;
+}
+
 static void add_releasing(void) {
     (void)filchi_subscribers_add_callback(futures[0], release_in_call, (void *)0);
 }
@@ -243,7 +248,7 @@ const struct model_scenario model_scenarios[] = {
      .check = check_order,
      .teardown = host_close},
     {.name = "subscribers.release",
-     .setup = set_up_one,
+     .setup = set_up_releasing,
      .threads = {THREAD("worker", run_first), THREAD("adder", add_releasing)},
      .check = check_called_once,
      .teardown = host_close},
