@@ -721,7 +721,8 @@ int main(int argc, char **argv) {
                                       argv[0]) &&
                          passed;
             else /* a delay for one of the preemptions; then all of these */
-                passed = run_scenario(s, 2, 1, argv[0]) && run_scenario(s, 3, 0, argv[0]) && passed;
+                passed = run_scenario(s, s->is_large ? 1 : 2, 1, argv[0]) &&
+                         run_scenario(s, 3, 0, argv[0]) && passed;
         }
     return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -35,6 +35,7 @@ struct model_scenario {
     /* Gives back what `setup` took; not called by the explorer. */
     void (*teardown)(void);
     bool reclaims; /* filchi_reclaim_wait is called */
+    bool is_large; /* stores are delayed with one preemption only, not with two */
 };
 
 #define THREAD(thread_name, function)                                                              \

@@ -122,6 +122,12 @@ static inline void break_task(void *unused, uint64_t entry) {
     (void)filch_cas_acq_rel(&tasks[entry], &pending, (uint32_t)TASK_WITHDRAWN);
 }
 
+/* As filchi_pool_fail_queued of executor/executor.c. */
+static inline void fail_queued(void) {
+    filchi_barrier_heavy();
+    filchi_scheduler_drain(scheduler, break_task, NULL);
+}
+
 /* As enqueue() of executor/submit.c. Returns: false if it was taken back. */
 static inline bool submit_to(struct producer *producer, uint32_t task) {
     filch_store_relaxed(&arguments[task], (uint32_t)GOOD);
@@ -140,7 +146,7 @@ static inline bool submit_to(struct producer *producer, uint32_t task) {
     if (!filch_cas_acq_rel(&tasks[task], &pending, (uint32_t)TASK_WITHDRAWN))
         return true;
     if (!ending && !park_has_started(&scheduler->park))
-        filchi_scheduler_drain(scheduler, break_task, NULL);
+        fail_queued();
     return false;
 }
 

@@ -87,7 +87,7 @@ static bool note_access(struct location *location, bool is_write) {
         location->is_shared = true;
         schedule_anew();
     }
-    return location->is_shared;
+    return location->is_shared || explorer->is_tracing; /* a replay has every choice */
 }
 
 static uint64_t read_memory(const void *address, unsigned bytes) {
