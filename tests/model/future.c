@@ -26,7 +26,7 @@ static void set_up_two(void) {
     set_up(2);
 }
 
-static void check(void) {
+static void check_all(void) {
     host_check(2);
 }
 
@@ -56,14 +56,14 @@ static void wait_shortly(void) {
 /* Exactly one of running and cancelling happened. */
 static void check_one_end(void) {
     model_assert(filch_load_relaxed(&n_run) + filch_load_relaxed(&n_cancelled) == 1);
-    check();
+    check_all();
 }
 
 /* ---- two workers have the same entry ---- */
 
 static void check_run_once(void) {
     model_assert(filch_load_relaxed(&n_run) == 1);
-    check();
+    check_all();
 }
 
 /* ---- an entry outlives its task: the block is taken again, and a stale entry starts nothing ---- */
@@ -150,7 +150,7 @@ static void release(void) {
 
 static void check_deferred(void) {
     model_assert(filch_load_relaxed(&n_called) == 1);
-    check();
+    check_all();
 }
 
 /* ---- a pool that breaks against one that cancels and one that waits ---- */

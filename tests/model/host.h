@@ -50,6 +50,11 @@ static inline filch_status before_wait(struct future_host *host, filch_future *f
     return FILCH_OK;
 }
 
+static inline filch_status begin_block(struct future_host *host, filch_future *future,
+                                       bool is_timed) {
+    return before_wait(host, future, is_timed);
+}
+
 static inline void do_nothing(struct future_host *host) {
     (void)host;
 }
@@ -74,6 +79,8 @@ static inline void host_open(uint32_t handles) {
     it.host = (struct future_host){.take_node = take_node,
                                    .call = call,
                                    .before_wait = before_wait,
+                                   .begin_block = begin_block,
+                                   .end_block = do_nothing,
                                    .before_report = do_nothing,
                                    .dispose = dispose,
                                    .enter_delivery = do_nothing,

@@ -58,7 +58,7 @@ static void work_and_reap(void) {
     }
 }
 
-static void check(void) {
+static void check_all(void) {
     int n_failed = 0;
     for (int i = 0; i < TASKS; i++) {
         uint64_t word = filch_load_relaxed(&words[i]);
@@ -75,6 +75,6 @@ const struct model_scenario model_scenarios[] = {
      .setup = set_up,
      .threads = {{.name = "mortal", .run = work_and_die, .may_be_killed = true},
                  THREAD("reaper", work_and_reap)},
-     .check = check},
+     .check = check_all},
     {.name = NULL},
 };

@@ -5,6 +5,7 @@
 #include "explorer.h"
 #include "platform/barrier.h"
 #include "platform/clock.h"
+#include "platform/event.h"
 #include "platform/futex.h"
 #include "platform/memory.h"
 #include "platform/process.h"
@@ -85,7 +86,9 @@ uint64_t filchi_clock_deadline(double timeout_s) {
 
 static char readers; /* an address */
 
-void filchi_reclaim_init(void) {}
+int filchi_reclaim_init(void) {
+    return 0;
+}
 
 /* Only a wait notices who reads. */
 static void notice(const char *where) {
@@ -269,6 +272,30 @@ void filchi_memory_populate(void *start, size_t bytes) {
 
 void filchi_memory_release(void *start, size_t bytes) {
     model_dead(start, bytes);
+}
+
+void filchi_memory_prefer_node(void *start, size_t bytes, int node) {
+    (void)start;
+    (void)bytes;
+    (void)node;
+}
+
+/* ---- descriptors that polls wait for: no scenario has one ---- */
+
+int filchi_event_open(void) {
+    return -1;
+}
+
+void filchi_event_set(int event) {
+    (void)event;
+}
+
+void filchi_event_clear(int event) {
+    (void)event;
+}
+
+void filchi_event_close(int event) {
+    (void)event;
 }
 
 /* ---- base ---- */

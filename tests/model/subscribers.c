@@ -138,7 +138,7 @@ static struct subscriber *subscribe(struct consumer *mine, int i) {
 }
 
 static void await_node(struct consumer *mine, struct subscriber *node, int i) {
-    model_assert(filchi_consumer_sleep(mine, FILCHI_NEVER));
+    model_assert(filchi_consumer_await(mine, &it.host, FILCHI_NEVER) == FILCH_OK);
     struct completion_node *first = consumer_take_all(mine);
     model_assert(first == &node->link && filch_load_relaxed(&first->next) == NULL);
     model_assert(node->future == futures[i]);
@@ -214,7 +214,7 @@ static void wait_for_both(void) {
         n_left += nodes[i] != NULL;
     }
     while (n_left > 0) {
-        model_assert(filchi_consumer_sleep(mine, FILCHI_NEVER));
+        model_assert(filchi_consumer_await(mine, &it.host, FILCHI_NEVER) == FILCH_OK);
         struct completion_node *node = consumer_take_all(mine);
         for (; node != NULL; node = (struct completion_node *)filch_load_relaxed(&node->next)) {
             filch_future *future = container_of(node, struct subscriber, link)->future;
