@@ -154,11 +154,10 @@ static filch_status before_wait(struct future_host *host, filch_future *future, 
         return filchi_fail(FILCH_INVALID_STATE,
                            "what is waited for belongs to an executor of the parent process, and "
                            "nobody works for it in this forked child");
-    if (worker == NULL)
+    if (worker != NULL)
+        filchi_worker_is_busy(worker);
+    if (worker == NULL || pool_of_worker(worker) != pool)
         return before_outside_wait(pool);
-    filchi_worker_is_busy(worker);
-    if (pool_of_worker(worker) != pool)
-        return FILCH_OK;
     uint64_t state = future_state(future);
     if (state_phase(state) == FUTURE_RUNNING && state_owner(state) == worker->number)
         return filchi_fail(FILCH_INVALID_STATE,
@@ -181,23 +180,20 @@ static filch_status before_wait(struct future_host *host, filch_future *future, 
 }
 
 /* A worker that sleeps would keep others from its seat, and what it waits for may be among what they
- * would run. */
-static filch_status begin_block(struct future_host *host, filch_future *future, bool is_timed) {
+ * would run: without a substitute no wait may block, not even for a future that runs elsewhere, since
+ * that one may wait in its turn for what is queued, without a seat. */
+static filch_status begin_block(struct future_host *host) {
+    (void)host;
     struct worker *worker = filchi_worker_self();
     int error = worker == NULL ? 0 : filchi_substitute_leave(worker);
     if (likely(error == 0))
         return FILCH_OK;
-    /* One future of the same pool, without a limit, runs elsewhere: that goes on without this seat,
-     * or its own wait is refused. */
-    if (future != NULL && !is_timed && &pool_of_worker(worker)->host == host)
-        return FILCH_OK;
-    if (error == EAGAIN &&
-        filch_load_relaxed(&worker->producer.scheduler->n_absent) >= SUBSTITUTES) {
+    if (error == EBUSY) {
         errno = ENOMEM;
         return filchi_fail(FILCH_NO_MEMORY,
                            "this wait inside a task would block one worker more, and %d of its "
-                           "pool are blocked already, the limit; wait without a time limit for "
-                           "single futures of the same pool, or wait outside of tasks",
+                           "pool are blocked already, the limit; let fewer tasks wait at a time, "
+                           "or wait outside of tasks",
                            SUBSTITUTES);
     }
     errno = error;

@@ -129,7 +129,9 @@ void filchi_pool_fail_queued(struct pool *pool) {
     /* ASLEEP: a push that still saw the worker claimed whose start has failed is seen here, also while
      * it lies in a store buffer. */
     filchi_barrier_heavy();
+    pool->host.enter_delivery(&pool->host);
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
+    pool->host.leave_delivery(&pool->host);
 }
 
 void filchi_pool_break(struct pool *pool, const char *format, ...) {
@@ -281,9 +283,15 @@ filch_status filch_shutdown_with(filch_executor *executor, const filch_shutdown_
             start_first_worker(executor);
         return FILCH_OK;
     }
+    /* A worker of another pool makes room meanwhile, as in any wait. */
+    struct worker *worker = filchi_worker_self();
+    if (worker != NULL)
+        (void)filchi_substitute_leave(worker);
     status = await_workers(executor, deadline_ns);
     if (status == FILCH_OK)
         status = await_deliveries(pool, deadline_ns);
+    if (worker != NULL)
+        filchi_substitute_return(worker);
     if (status != FILCH_OK)
         return filchi_fail(status, "filch_shutdown: tasks are still running after the time limit; "
                                    "call it again to wait on");

@@ -20,13 +20,13 @@ static COLD filch_status enqueue_late(const char *function, struct pool *pool,
     if (!filchi_future_withdraw(future))
         return FILCH_OK; /* a worker was faster */
     count_down(&producer->n_submitted);
+    /* Others may have left their tasks to the worker that did not come. */
+    if (error != 0 && !park_is_attended(&pool->scheduler->park))
+        filchi_pool_fail_queued(pool);
     filch_status status;
     if (ending) {
         status = filchi_executor_check_open(function, pool);
     } else {
-        /* Others may have left their tasks to the worker that did not come. */
-        if (!park_is_attended(&pool->scheduler->park))
-            filchi_pool_fail_queued(pool);
         errno = error;
         status = filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for task '%s': %s",
                              function, future->type->name, strerror(error));

@@ -60,13 +60,13 @@ static COLD filch_status submit_late(struct pool *pool, struct producer *produce
         !filchi_producer_take_back(producer, from))
         return FILCH_OK;
     count_by(&producer->n_submitted, -(int64_t)n);
+    /* Others may have left their tasks to the worker that did not come. */
+    if (error != 0 && !park_is_attended(&pool->scheduler->park))
+        filchi_pool_fail_queued(pool);
     filch_status status;
     if (is_ending) {
         status = filchi_executor_check_open(function, pool);
     } else {
-        /* Others may have left their tasks to the worker that did not come. */
-        if (!park_is_attended(&pool->scheduler->park))
-            filchi_pool_fail_queued(pool);
         errno = error;
         status = filchi_fail(FILCH_SYSTEM, "%s: no worker could be started for %zu tasks: %s",
                              function, n, strerror(error));

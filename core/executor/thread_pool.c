@@ -9,6 +9,7 @@
 #include "platform/binding.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,15 @@ struct thread {
     bool is_started;
 };
 
+/* A thread that has left its slot to another one, and may still be about to end. */
+struct ended {
+    struct ended *next;
+    pthread_t id;
+};
+
 struct thread_pool {
     filch_executor *executor;
+    struct ended *ended; /* under the executor's lock */
     filch_thread_pool_options options;
     char prefix[PREFIX_BYTES];
     struct thread threads[]; /* one per slot */
@@ -49,13 +57,16 @@ static void serve(struct thread_pool *self, struct worker *worker) {
     bool is_initialised = true;
     if (options->initializer != NULL) {
         filchi_worker_begin_initializer(worker);
+        worker->keeps_seat = true;
         is_initialised = filchi_execute_hook(pool, "initializer", options->initializer, NULL,
                                              options->initarg, why, sizeof why) == 0;
+        worker->keeps_seat = false;
         filchi_worker_end_initializer(worker);
     }
     if (!is_initialised)
         filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, why);
     filchi_worker_loop(worker);
+    worker->keeps_seat = true;
     if (options->finalizer != NULL && is_initialised)
         (void)filchi_execute_hook(pool, "finalizer", NULL, options->finalizer, options->initarg,
                                   why, sizeof why);
@@ -87,6 +98,7 @@ static void *thread_main(void *arg) {
          worker); /* even if that is nowhere: a bound worker may have started this one */
     filchi_worker_become(worker);
     worker->is_searching = true; /* who woke it set the bit */
+    worker->keeps_seat = false;
     serve(self, worker);
     filchi_worker_become(NULL);
     filchi_stack_leave_thread();
@@ -94,11 +106,42 @@ static void *thread_main(void *arg) {
     return NULL;
 }
 
+/* Joins those that have ended by now. */
+static void join_ended(struct thread_pool *self) {
+    for (struct ended **at = &self->ended; *at != NULL;) {
+        struct ended *ended = *at;
+        if (pthread_tryjoin_np(ended->id, NULL) == 0) {
+            *at = ended->next;
+            free(ended);
+        } else {
+            at = &ended->next;
+        }
+    }
+}
+
+/* Makes room for another thread in a slot whose worker has left. Its thread is not waited for: the
+ * program's destructors of thread-specific values may still run there, and want a lock that the calling
+ * thread holds. Returns: false without memory. */
+static bool clear_slot(struct thread_pool *self, struct thread *thread) {
+    join_ended(self);
+    if (!thread->is_started || pthread_tryjoin_np(thread->id, NULL) == 0) {
+        thread->is_started = false;
+        return true;
+    }
+    struct ended *ended = malloc(sizeof *ended);
+    if (ended == NULL)
+        return false;
+    *ended = (struct ended){self->ended, thread->id};
+    self->ended = ended;
+    thread->is_started = false;
+    return true;
+}
+
 static int start_worker(filch_executor *executor, struct worker *worker) {
     struct thread_pool *self = threads_of(executor);
     struct thread *thread = &self->threads[worker->number];
-    if (thread->is_started)
-        pthread_join(thread->id, NULL); /* it has freed its slot as its last act but one */
+    if (!clear_slot(self, thread))
+        return ENOMEM;
     thread->pool = self;
     thread->worker = worker;
     int error = filchi_thread_start(&thread->id, thread_main, thread, self->options.stack_size);
@@ -111,6 +154,11 @@ static void join_workers(filch_executor *executor) {
     for (uint32_t i = 0; i < executor->pool->scheduler->n_slots; i++)
         if (self->threads[i].is_started)
             pthread_join(self->threads[i].id, NULL);
+    for (struct ended *next; self->ended != NULL; self->ended = next) {
+        next = self->ended->next;
+        pthread_join(self->ended->id, NULL);
+        free(self->ended);
+    }
 }
 
 static void close_threads(filch_executor *executor) {

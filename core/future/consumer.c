@@ -138,7 +138,7 @@ filch_status filchi_consumer_await(struct consumer *consumer, struct future_host
                                    uint64_t deadline_ns) {
     if (!completion_list_is_empty(&consumer->list))
         return FILCH_OK;
-    filch_status status = host->begin_block(host, NULL, deadline_ns != FILCHI_NEVER);
+    filch_status status = host->begin_block(host);
     if (status != FILCH_OK)
         return status;
     bool in_time = sleep_on(consumer, deadline_ns);

@@ -71,8 +71,8 @@ struct future_host {
      * FILCH_OK: look again; if it is not done then, begin_block. */
     filch_status (*before_wait)(struct future_host *host, filch_future *future, bool is_timed);
     /* Around the time that the calling thread sleeps: a worker leaves its seat to another one.
-     * `future` NULL: it waits for the first of several. end_block only after FILCH_OK. */
-    filch_status (*begin_block)(struct future_host *host, filch_future *future, bool is_timed);
+     * end_block only after FILCH_OK. */
+    filch_status (*begin_block)(struct future_host *host);
     void (*end_block)(struct future_host *host);
     /* The program's report hook is about to run on this thread, and may take long. */
     void (*before_report)(struct future_host *host);

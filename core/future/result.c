@@ -57,7 +57,7 @@ filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns) {
         return status;
     if (spin(future, host->spin_ns))
         return FILCH_OK;
-    status = host->begin_block(host, future, is_timed);
+    status = host->begin_block(host);
     if (status != FILCH_OK)
         return status;
     bool is_done = sleep_until_done(future, deadline_ns, host->is_shared);

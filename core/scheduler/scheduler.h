@@ -74,6 +74,8 @@ struct worker {
     uint32_t seat;      /* SEAT_NONE: it may not start tasks. Its own, or of who wakes it */
     uint32_t last_seat; /* where it sat when it last blocked */
     bool is_searching;  /* its own copy of its search bit */
+    bool keeps_seat; /* its initializer or finalizer runs: a wait neither leaves nor takes a seat */
+    bool is_retiring; /* it has stood by for too long, and ends */
     uint32_t tick;
     uint32_t reach;       /* the rings that it steals from next; widens with each failed round */
     struct worker *lucky; /* its last victim; NULL: the last try there failed */

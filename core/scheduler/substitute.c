@@ -72,12 +72,12 @@ static void end_absence(struct worker *worker) {
 int filchi_substitute_leave(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     struct park *park = &scheduler->park;
-    if (worker->seat == SEAT_NONE)
+    if (worker->seat == SEAT_NONE || worker->keeps_seat)
         return 0;
     filchi_worker_is_busy(worker);
     if (filch_fetch_add_acq_rel(&scheduler->n_absent, 1u) >= SUBSTITUTES) { /* ABSENT */
         filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u);                  /* ABSENT */
-        return EAGAIN;
+        return EBUSY;
     }
     begin_absence(worker);
     uint32_t number = worker->last_seat = worker->seat;
@@ -93,7 +93,7 @@ int filchi_substitute_leave(struct worker *worker) {
 }
 
 void filchi_substitute_return(struct worker *worker) {
-    if (worker->seat != SEAT_NONE)
+    if (worker->seat != SEAT_NONE || worker->keeps_seat)
         return;
     if (sit(worker))
         end_absence(worker);
@@ -114,6 +114,19 @@ static bool sit_and_search(struct worker *worker) {
     return true;
 }
 
+/* A spare is to end. Until its slot is free it counts as absent: a spare, or a free slot, is there for
+ * each seat. Returns: false if somebody has claimed it, or if too many are absent; in any case its token
+ * is to be awaited then. */
+static bool begin_retirement(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    bool is_one_too_many = filch_fetch_add_acq_rel(&scheduler->n_absent, 1u) >= SUBSTITUTES;
+    worker->is_retiring = (!is_one_too_many || is_stopping(scheduler)) &&
+                          take_slot(scheduler->spares, worker->number);
+    if (!worker->is_retiring)
+        filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u); /* ABSENT */
+    return worker->is_retiring;
+}
+
 bool filchi_substitute_stand_by(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     if (sit_and_search(worker)) {
@@ -129,7 +142,7 @@ bool filchi_substitute_stand_by(struct worker *worker) {
                          filchi_park_await_token(&scheduler->park, &worker->sleep_word,
                                                  filchi_clock_ns() + SPARE_NS);
         if (!has_token) {
-            if (take_slot(scheduler->spares, worker->number))
+            if (begin_retirement(worker))
                 break;
             (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER);
         }
@@ -169,8 +182,11 @@ static int start(struct scheduler *scheduler, uint32_t number) {
 
 int filchi_substitute_fill(struct scheduler *scheduler, uint32_t number) {
     struct worker *spare = claim_spare(scheduler);
+    int error = spare == NULL ? start(scheduler, number) : 0;
+    if (error != 0)
+        spare = claim_spare(scheduler); /* one may have come meanwhile */
     if (spare == NULL)
-        return start(scheduler, number);
+        return error;
     seat(spare, number);
     filchi_park_set_taken(&scheduler->park, number, true); /* SAT */
     filchi_park_give_token(&scheduler->park, &spare->sleep_word);
@@ -183,5 +199,10 @@ void filchi_substitute_wake_spares(struct scheduler *scheduler) {
 }
 
 void filchi_substitute_free_slot(struct worker *worker) {
-    add_slot(worker->producer.scheduler->free_slots, worker->number); /* SLOT-FREE */
+    struct scheduler *scheduler = worker->producer.scheduler;
+    bool is_retiring = worker->is_retiring; /* not its own any more once its slot is free */
+    worker->is_retiring = false;
+    add_slot(scheduler->free_slots, worker->number); /* SLOT-FREE */
+    if (is_retiring)
+        filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u); /* ABSENT */
 }

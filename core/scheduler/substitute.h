@@ -13,8 +13,8 @@
  * Edges: those of park.h, and
  *   SPARE    spare bit set (seq_cst), flags read -> flags set, heavy barrier, spare bits read: a spare
  *            sees that the pool ends, or is woken to see it.
- *   ABSENT   spare bit set, count of absent workers lowered (release) -> raised by the next one
- *            (acquire): who fills that one's seat finds the spare, or a free slot.
+ *   ABSENT   spare or slot bit set, count of absent workers lowered (release) -> raised by the next
+ *            one (acquire): who fills that one's seat finds the spare, or a free slot.
  *   HIDDEN   (scheduler.h) an absent worker counts as having entries in its hands: nobody leaves for
  *            good before it sits again or stands by. */
 #ifndef FILCHI_SUBSTITUTE_H
@@ -23,8 +23,9 @@
 #include "scheduler/scheduler.h"
 
 /* The calling worker is about to block: leaves its seat, if it has one, to a substitute.
- * Returns: 0; EAGAIN if too many are absent; an errno value if there is work and nobody could be
- * started for it. The worker keeps its seat then. */
+ * Returns: 0; EBUSY if too many are absent; another errno value if there is work and nobody could be
+ * started for it. The worker keeps its seat then, and must not block. In an initializer or finalizer it
+ * keeps it, too (0), and may. */
 int filchi_substitute_leave(struct worker *worker);
 
 /* The calling worker goes on with its task, on a seat if it has one or one is vacant. */

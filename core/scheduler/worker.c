@@ -331,6 +331,9 @@ static bool park(struct worker *worker) {
 
 void filchi_worker_loop(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
+    /* A callback of a pool that broke may have blocked before. */
+    if (worker->seat == SEAT_NONE && !filchi_substitute_stand_by(worker))
+        return;
     do {
         uint64_t entry;
         while (find(worker, &entry) || search(worker, &entry)) {

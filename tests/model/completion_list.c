@@ -21,10 +21,8 @@ static filch_atomic_u32 n_refused;
 static uint64_t generation;
 static int n_taken, last[PUSHERS]; /* the taker's */
 
-static filch_status begin_block(struct future_host *unused, filch_future *future, bool is_timed) {
+static filch_status begin_block(struct future_host *unused) {
     (void)unused;
-    (void)future;
-    (void)is_timed;
     return FILCH_OK;
 }
 

@@ -51,11 +51,8 @@ TEST_HELPER filch_status host_before_wait(struct future_host *host, filch_future
     return it.refusal;
 }
 
-TEST_HELPER filch_status host_begin_block(struct future_host *host, filch_future *future,
-                                          bool is_timed) {
+TEST_HELPER filch_status host_begin_block(struct future_host *host) {
     (void)host;
-    (void)future;
-    (void)is_timed;
     atomic_fetch_add(&it.n_blocked, 1);
     return FILCH_OK;
 }
