@@ -6,7 +6,9 @@
  *     if (filch_stats(ex, &stats) == FILCH_OK)
  *         printf("%llu tasks\n", (unsigned long long)stats.submitted);
  *
- * A task is one submit; filch_map submits one task for each chunk of its items.
+ * A task is one submit. filch_submit_many submits as many as it is given, filch_map one for each chunk
+ * of its items, and filch_for one for each helper that it calls, which it cancels if there is nothing
+ * left to help with.
  *
  * The numbers are read while the pool works, one after the other. Once all calls that submit, wait or
  * cancel have returned and all tasks are done, they are exact, and

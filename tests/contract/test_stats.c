@@ -128,6 +128,43 @@ CONTRACT(stats, chunks_of_a_map) {
     filch_close(ex);
 }
 
+CONTRACT(stats, many_at_once) {
+    filch_executor *ex = pool->open(2);
+    long items[50];
+    filch_future *futures[50];
+    for (int i = 0; i < 50; i++)
+        items[i] = i;
+    CHECK_EQ(filch_submit_many(ex, twice, items, 50, futures), FILCH_OK);
+    for (int i = 0; i < 50; i++)
+        check_long(futures[i], 2 * i);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    CHECK_NE(filch_submit_many(ex, twice, items, 50, futures), FILCH_OK);
+    filch_stats_snapshot stats = look(ex);
+    CHECK_EQ(stats.submitted, 50);
+    CHECK_EQ(stats.finished, 50);
+    check_sum(stats);
+    filch_close(ex);
+}
+
+static void add_up(size_t begin, size_t end, void *sum) {
+    for (size_t i = begin; i < end; i++)
+        atomic_fetch_add((atomic_long *)sum, (long)i);
+}
+
+/* Helpers that came too late are cancelled; the sum is right all the same. */
+CONTRACT(stats, helpers_of_a_loop) {
+    filch_executor *ex = pool->open(2);
+    atomic_long *sum = pool->alloc(ex, sizeof *sum);
+    for (int i = 0; i < 10; i++)
+        CHECK_EQ(filch_for(ex, 0, 1000, add_up, sum), FILCH_OK);
+    CHECK_EQ(atomic_load(sum), 4995000);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    filch_stats_snapshot stats = look(ex);
+    CHECK_EQ(stats.pending + stats.running + stats.failed, 0);
+    check_sum(stats);
+    pool_close(pool, ex, sum);
+}
+
 CONTRACT(stats, per_worker) {
     filch_executor *ex = pool->open(3);
     for (int i = 0; i < 300; i++)
