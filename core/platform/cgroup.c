@@ -142,7 +142,7 @@ static void consider(struct cgroup_quota *least, long long quota_us, long long p
 }
 
 static void read_directory(const char *directory, bool is_v2, struct cgroup_quota *least) {
-    char path[PATH_MAX + 32];
+    char path[CGROUP_PATH_BYTES];
     long long numbers[2] = {0, 0}, period[2];
     snprintf(path, sizeof path, "%s/%s", directory, is_v2 ? "cpu.max" : "cpu.cfs_quota_us");
     int n = read_numbers(path, numbers);
@@ -151,7 +151,7 @@ static void read_directory(const char *directory, bool is_v2, struct cgroup_quot
             consider(least, numbers[0], numbers[1], path);
         return;
     }
-    char period_path[PATH_MAX + 32];
+    char period_path[CGROUP_PATH_BYTES];
     snprintf(period_path, sizeof period_path, "%s/cpu.cfs_period_us", directory);
     if (n >= 1 && read_numbers(period_path, period) >= 1)
         consider(least, numbers[0], period[0], path);

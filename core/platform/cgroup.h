@@ -12,11 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A directory and the name of a file in it. */
+enum { CGROUP_PATH_BYTES = PATH_MAX + 32 };
+
 /* CPU time of all threads together, per wall-clock time. */
 struct cgroup_quota {
     uint64_t quota_us; /* 0: no limit */
     uint64_t period_us;
-    char file[PATH_MAX]; /* that set it */
+    char file[CGROUP_PATH_BYTES]; /* that set it */
 };
 
 /* `root` is "" for this system; tests give a directory that holds proc/self/ and what is mounted. */
