@@ -71,9 +71,11 @@ static struct search {
 } * it;
 
 /* The program's static memory, and in it what core/ has thread-local. */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names. */
 extern char __data_start[], _end[];
 extern char __start_model_thread_local[] __attribute__((weak));
 extern char __stop_model_thread_local[] __attribute__((weak));
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static size_t local_bytes(void) {
     return (size_t)(__stop_model_thread_local - __start_model_thread_local);
@@ -103,6 +105,7 @@ static _Noreturn void end_execution(enum outcome outcome) {
 _Noreturn void model_fail(const char *format, ...) {
     va_list list;
     va_start(list, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is two lines above. */
     vsnprintf(it->failure, sizeof it->failure, format, list);
     va_end(list);
     end_execution(FAILED);
@@ -120,7 +123,7 @@ void trace(const char *where, const char *format, ...) {
                where);
     else
         putchar(' ');
-    vprintf(format, list);
+    vprintf(format, list); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start is above */
     va_end(list);
 }
 
@@ -380,7 +383,7 @@ static int choose_next(const signed char *options, int n, bool is_running) {
 static void schedule(bool is_free) {
     struct thread *self = explorer->current;
     bool is_running = self->status == READY;
-    signed char options[MODEL_THREADS + 1];
+    signed char options[MODEL_THREADS + 1] = {0};
     int n = list_options(options, is_running, is_free);
     if (n == 0)
         end_of_all();
