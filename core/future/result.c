@@ -4,6 +4,7 @@
 #include "future/future.h"
 #include "platform/clock.h"
 #include "platform/futex.h"
+#include "platform/thread.h"
 #include <math.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static bool spin(filch_future *future, uint64_t spin_ns) {
                 return true;
             cpu_relax();
         }
+        filchi_thread_yield(); /* whoever runs it may be waiting for this very core */
     } while (filchi_clock_ns() < until);
     return false;
 }

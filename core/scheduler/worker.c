@@ -1,14 +1,16 @@
 /* scheduler/worker.c: the worker's loop.
  *
  * Order of looking: its own deque (newest first), its batch (oldest first), the deques of outside
- * threads (a batch), then the other workers (one entry; the nearest first: victims.h). Every OUTSIDE_EVERY entries the outside
- * deques come first, so that tasks that keep submitting tasks do not starve them. What was submitted to
- * another NUMA node comes last, and every FOREIGN_EVERY entries first. */
+ * threads (a batch), then the other workers (one entry; the nearest first: victims.h). Every
+ * OUTSIDE_EVERY entries the outside deques come first, so that tasks that keep submitting tasks do not
+ * starve them. What was submitted to another NUMA node comes last, and every FOREIGN_EVERY entries
+ * first. */
 #include "scheduler/worker.h"
 
 #include "base/random.h"
 #include "platform/clock.h"
 #include "platform/memory.h"
+#include "platform/thread.h"
 #include "scheduler/substitute.h"
 #include "structures/reclaim.h"
 #include <string.h>
@@ -18,6 +20,7 @@ enum {
     FOREIGN_EVERY = 16 * OUTSIDE_EVERY,
     UNIFORM_EVERY = 16,
     FIRST_PAUSE = 16,
+    YIELD_FROM = 64,
     LONGEST_PAUSE = 512
 };
 
@@ -295,6 +298,8 @@ static bool search(struct worker *worker, uint64_t *entry) {
     uint32_t turns = FIRST_PAUSE;
     do {
         pause_for(turns);
+        if (turns > YIELD_FROM)
+            filchi_thread_yield(); /* whoever is about to submit may be waiting for this very core */
         if (turns < LONGEST_PAUSE)
             turns *= 2;
         if (find(worker, entry))

@@ -180,6 +180,10 @@ void model_relax(void) {
     schedule_yield();
 }
 
+void filchi_thread_yield(void) {
+    model_relax();
+}
+
 /* ---- memory ----
  *
  * One region. Of each chunk that is written, its beginning is saved after setup, and restored before
