@@ -226,6 +226,14 @@ static void give_token(struct scheduler *scheduler, uint32_t seat) {
     filchi_park_give_token(&scheduler->park, &worker->sleep_word);
 }
 
+/* Somebody who pushed, or left this seat, while it was claimed found nobody asleep. */
+static void unclaim_and_look(struct scheduler *scheduler, uint32_t seat) {
+    filchi_park_unclaim(&scheduler->park, seat);
+    filchi_barrier_heavy(); /* ASLEEP */
+    if (filchi_scheduler_has_work(scheduler))
+        (void)filchi_scheduler_wake_one(scheduler);
+}
+
 /* Returns: false if none sleeps. */
 static bool wake_seated(struct scheduler *scheduler) {
     for (;;) {
@@ -239,7 +247,7 @@ static bool wake_seated(struct scheduler *scheduler) {
         }
         /* Its worker left it between the look and the claim, or was not started; there may be another
          * one. */
-        filchi_park_unclaim(&scheduler->park, (uint32_t)seat);
+        unclaim_and_look(scheduler, (uint32_t)seat);
     }
 }
 
