@@ -34,8 +34,10 @@ struct model_scenario {
     void (*stop)(void);
     /* Gives back what `setup` took; not called by the explorer. */
     void (*teardown)(void);
-    bool reclaims; /* filchi_reclaim_wait is called */
-    bool is_large; /* stores are delayed with one preemption only, not with two */
+    bool reclaims;   /* filchi_reclaim_wait is called */
+    bool is_large;   /* stores are delayed with one preemption only, not with two */
+    bool is_huge;    /* and there is no other run */
+    bool keeps_time; /* no deadline passes, so that a time-out hides no lost wake-up */
 };
 
 #define THREAD(thread_name, function)                                                              \
