@@ -1,38 +1,16 @@
 /* Group F of the conformance list: map. */
-#include "pools.h"
+#include "maps.h"
 
 enum { ITEMS = 100 };
-
-static void fill(long *items, int n) {
-    for (int i = 0; i < n; i++)
-        items[i] = i;
-}
-
-static void check_twice(filch_results *results, int n) {
-    CHECK_NOT_NULL(results);
-    long value = -1;
-    for (int i = 0; i < n; i++) {
-        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
-        CHECK_EQ(value, 2 * i);
-        CHECK_EQ(filch_results_index(results), i);
-        CHECK_NULL(filch_results_exception(results));
-    }
-    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
-    CHECK_EQ(filch_error_status(), FILCH_END);
-    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
-    CHECK_EQ(filch_results_skip(results), FILCH_END);
-    CHECK_EQ(value, n == 0 ? -1 : 2 * (n - 1));
-    filch_results_close(results);
-}
 
 /* F1: the input is given up when the call returns. */
 CONTRACT(map, in_input_order) {
     filch_executor *ex = pool->open(3);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     filch_results *results = filch_map(ex, twice, items, ITEMS);
     memset(items, 0, sizeof items);
-    check_twice(results, ITEMS);
+    maps_check_twice(results, ITEMS);
     filch_close(ex);
 }
 
@@ -42,9 +20,9 @@ CONTRACT(map, items_are_converted) {
     short items[ITEMS];
     for (int i = 0; i < ITEMS; i++)
         items[i] = (short)i;
-    check_twice(filch_map(ex, twice, items, ITEMS), ITEMS);
+    maps_check_twice(filch_map(ex, twice, items, ITEMS), ITEMS);
     static const unsigned char few[] = {0, 1, 2};
-    check_twice(filch_map(ex, twice, few, 3, .chunksize = 2), 3);
+    maps_check_twice(filch_map(ex, twice, few, 3, .chunksize = 2), 3);
     filch_close(ex);
 }
 
@@ -167,10 +145,10 @@ CONTRACT(map, bytes) {
 CONTRACT(map, empty) {
     filch_executor *ex = pool->open(1);
     long items[1] = {0};
-    check_twice(filch_map(ex, twice, items, 0), 0);
-    check_twice(filch_map(ex, twice, (long *)NULL, 0), 0);
-    check_twice(filch_map(ex, twice, NULL, 0), 0);
-    check_twice(filch_map(ex, twice, items, 0, .chunksize = 5, .buffersize = 2), 0);
+    maps_check_twice(filch_map(ex, twice, items, 0), 0);
+    maps_check_twice(filch_map(ex, twice, (long *)NULL, 0), 0);
+    maps_check_twice(filch_map(ex, twice, NULL, 0), 0);
+    maps_check_twice(filch_map(ex, twice, items, 0, .chunksize = 5, .buffersize = 2), 0);
     filch_close(ex);
 }
 
@@ -178,11 +156,11 @@ CONTRACT(map, empty) {
 CONTRACT(map, every_chunk_size) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     static const int sizes[] = {0, 1, 2, 3, 7, 32, 33, 99, 100, 101, 1000, INT_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int n = 0; n <= ITEMS; n += 25)
-            check_twice(filch_map(ex, twice, items, (size_t)n, .chunksize = sizes[i]), n);
+            maps_check_twice(filch_map(ex, twice, items, (size_t)n, .chunksize = sizes[i]), n);
     CHECK_NULL(filch_map(ex, twice, items, ITEMS, .chunksize = -1));
     CHECK_FAILURE(FILCH_INVALID, "chunksize");
     filch_close(ex);
@@ -193,9 +171,9 @@ CONTRACT(map, large_input) {
     filch_executor *ex = pool->open(2);
     long *items = calloc(MANY, sizeof *items);
     int n = ROUNDS(MANY);
-    fill(items, n);
-    check_twice(filch_map(ex, twice, items, (size_t)n), n);
-    check_twice(filch_map(ex, twice, items, (size_t)n, .chunksize = 1), n);
+    maps_fill(items, n);
+    maps_check_twice(filch_map(ex, twice, items, (size_t)n), n);
+    maps_check_twice(filch_map(ex, twice, items, (size_t)n, .chunksize = 1), n);
     free(items);
     filch_close(ex);
 }
@@ -211,7 +189,7 @@ FILCH_TASK(long, odd_fails, long);
 CONTRACT(map, errors_inside_chunks) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     for (int chunksize = 0; chunksize < 40; chunksize += 13) {
         filch_results *results = filch_map(ex, odd_fails, items, ITEMS, .chunksize = chunksize);
         for (int i = 0; i < ITEMS; i++) {
@@ -288,8 +266,8 @@ CONTRACT(map, arguments_are_evaluated_once) {
     filch_executor *ex = pool->open(1);
     long items[3] = {0, 1, 2};
     evaluated = 0;
-    check_twice(filch_map(once(ex), twice, items_once(items), (size_t)(evaluated += 10000) * 0 + 3),
-                3);
+    maps_check_twice(
+        filch_map(once(ex), twice, items_once(items), (size_t)(evaluated += 10000) * 0 + 3), 3);
     CHECK_EQ(evaluated, 10101);
     filch_close(ex);
 }

@@ -1,5 +1,5 @@
 /* F8 of the conformance list: .unordered gives each item once, as they finish, with its index. */
-#include "pools.h"
+#include "maps.h"
 
 enum { ITEMS = 200 };
 
@@ -29,16 +29,11 @@ static void check_once(filch_results *results, int n) {
     filch_results_close(results);
 }
 
-static void fill(long *items, int n) {
-    for (int i = 0; i < n; i++)
-        items[i] = i;
-}
-
 /* F8, F2 */
 CONTRACT(map_unordered, each_once_with_its_index) {
     filch_executor *ex = pool->open(3);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     static const int sizes[] = {0, 1, 7, 64, ITEMS, INT_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int buffersize = 0; buffersize < 4; buffersize++)
@@ -104,7 +99,7 @@ FILCH_TASK(long, odd_fails, long);
 CONTRACT(map_unordered, errors) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     for (int chunksize = 0; chunksize < 40; chunksize += 13) {
         filch_results *results =
             filch_map(ex, odd_fails, items, ITEMS, .unordered = true, .chunksize = chunksize);
@@ -146,7 +141,7 @@ CONTRACT(map_unordered, time_out) {
 CONTRACT(map_unordered, close_early) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     for (int round = 0; round < ROUNDS(300); round++) {
         filch_results *results =
             filch_map(ex, twice, items, ITEMS, .unordered = true, .chunksize = 3);
@@ -197,7 +192,7 @@ CONTRACT(map_unordered, lazy_and_endless_input) {
 CONTRACT(map_unordered, then_close_and_then_cancel) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     filch_results *results = filch_map(ex, twice, items, ITEMS, .unordered = true);
     filch_close(ex);
     check_once(results, ITEMS);
@@ -252,7 +247,7 @@ CONTRACT(map_unordered, strings) {
 /* E6, F8: inside a task, with one worker. */
 static long sum_unordered(long n) {
     long items[ITEMS], sum = 0;
-    fill(items, (int)n);
+    maps_fill(items, (int)n);
     filch_results *results = filch_map(filch_this_executor(), twice, items, (size_t)n,
                                        .unordered = true, .chunksize = 2);
     if (results == NULL)

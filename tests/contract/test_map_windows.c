@@ -1,30 +1,8 @@
 /* Group F of the conformance list: what a map reads, submits and cancels: time limits, windows, lazy
  * input, closing early. */
-#include "pools.h"
+#include "maps.h"
 
 enum { ITEMS = 100 };
-
-static void fill(long *items, int n) {
-    for (int i = 0; i < n; i++)
-        items[i] = i;
-}
-
-static void check_twice(filch_results *results, int n) {
-    CHECK_NOT_NULL(results);
-    long value = -1;
-    for (int i = 0; i < n; i++) {
-        CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
-        CHECK_EQ(value, 2 * i);
-        CHECK_EQ(filch_results_index(results), i);
-        CHECK_NULL(filch_results_exception(results));
-    }
-    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
-    CHECK_EQ(filch_error_status(), FILCH_END);
-    CHECK_EQ(filch_results_next(results, &value), FILCH_END);
-    CHECK_EQ(filch_results_skip(results), FILCH_END);
-    CHECK_EQ(value, n == 0 ? -1 : 2 * (n - 1));
-    filch_results_close(results);
-}
 
 /* F4: the time-out ends the iteration and cancels what has not started. */
 struct slow {
@@ -115,11 +93,11 @@ CONTRACT(map_windows, all_is_submitted_at_once) {
 CONTRACT(map_windows, buffer_sizes) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     static const int sizes[] = {1, 2, 3, ITEMS, 2 * ITEMS};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int chunksize = 0; chunksize <= 9; chunksize += 3)
-            check_twice(
+            maps_check_twice(
                 filch_map(ex, twice, items, ITEMS, .buffersize = sizes[i], .chunksize = chunksize),
                 ITEMS);
     CHECK_NULL(filch_map(ex, twice, items, ITEMS, .buffersize = -1));
@@ -150,9 +128,10 @@ CONTRACT(map_windows, lazy_input) {
         for (int buffersize = 1; buffersize < 5; buffersize++)
             for (int chunksize = 0; chunksize < 4; chunksize++) {
                 struct produced produced = {0, limit};
-                check_twice(filch_map(ex, twice, NULL, 0, .next = produce, .next_arg = &produced,
-                                      .buffersize = buffersize, .chunksize = chunksize),
-                            limit);
+                maps_check_twice(filch_map(ex, twice, NULL, 0, .next = produce,
+                                           .next_arg = &produced, .buffersize = buffersize,
+                                           .chunksize = chunksize),
+                                 limit);
                 CHECK_EQ(produced.next, limit);
             }
     filch_close(ex);
@@ -268,10 +247,10 @@ CONTRACT(map_windows, close_with_results_not_taken) {
 CONTRACT(map_windows, then_shutdown) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     filch_results *results = filch_map(ex, twice, items, ITEMS);
     CHECK_EQ(filch_shutdown(ex), FILCH_OK);
-    check_twice(results, ITEMS);
+    maps_check_twice(results, ITEMS);
     filch_close(ex);
 }
 
@@ -279,10 +258,10 @@ CONTRACT(map_windows, then_shutdown) {
 CONTRACT(map_windows, then_close) {
     filch_executor *ex = pool->open(2);
     long items[ITEMS];
-    fill(items, ITEMS);
+    maps_fill(items, ITEMS);
     filch_results *results = filch_map(ex, twice, items, ITEMS, .chunksize = 9);
     filch_close(ex);
-    check_twice(results, ITEMS);
+    maps_check_twice(results, ITEMS);
 }
 
 CONTRACT(map_windows, then_cancel) {
