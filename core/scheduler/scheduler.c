@@ -78,13 +78,22 @@ void filchi_scheduler_part(struct producer *producer) {
     filch_store_release(&producer->in_use, 0u); /* PARTED */
 }
 
-/* Rids a deque that is never popped of what is stale, so that cycles of submit and cancel do not grow
- * it. Whoever looks meanwhile may find it empty though tasks are waiting: that is why it is announced
- * to those who want to leave, and why a sleeper is woken afterwards. */
+static bool is_popped(const struct producer *producer) {
+    const struct worker *self = filchi_worker_self();
+    return self != NULL && &self->producer == producer;
+}
+
+/* Rids a deque of what is stale, so that cycles of submit and cancel, or of submits and waits that run
+ * them inside one long task, do not grow it. Whoever looks meanwhile may find it empty though tasks are
+ * waiting: that is why it is announced to those who want to leave, and why a sleeper is woken
+ * afterwards. */
 static size_t compact(struct producer *producer) {
     struct scheduler *scheduler = producer->scheduler;
+    struct deque *deque = &producer->deque;
+    bool (*is_live)(void *, uint64_t) = scheduler->operations->is_live;
     filch_fetch_add_seq_cst(&producer->hidden, 1u); /* HIDDEN */
-    size_t n = filchi_deque_compact(&producer->deque, scheduler->operations->is_live, scheduler);
+    size_t n = is_popped(producer) ? filchi_deque_compact_popped(deque, is_live, scheduler)
+                                   : filchi_deque_compact(deque, is_live, scheduler);
     filch_fetch_add_seq_cst(&producer->hidden, 1u); /* HIDDEN */
     if (park_must_wake(&scheduler->park))
         (void)filchi_scheduler_wake_one(scheduler);
@@ -96,11 +105,6 @@ static void retire(struct scheduler *scheduler, struct ring *ring) {
     do {
         ring->next_retired = head;
     } while (!filch_cas_acq_rel(&scheduler->retired, &head, (void *)ring)); /* RING-RETIRED */
-}
-
-static bool is_popped(const struct producer *producer) {
-    const struct worker *self = filchi_worker_self();
-    return self != NULL && &self->producer == producer;
 }
 
 static size_t capacity_of(const struct producer *producer) {
@@ -121,18 +125,24 @@ static bool grow(struct producer *producer, size_t capacity) {
     return true;
 }
 
+/* Is compacting better than growing? */
+static bool is_mostly_stale(struct producer *producer) {
+    struct scheduler *scheduler = producer->scheduler;
+    return filchi_deque_is_mostly_stale(&producer->deque, scheduler->operations->is_live,
+                                        scheduler);
+}
+
 bool filchi_producer_make_room(struct producer *producer) {
     size_t capacity = capacity_of(producer);
-    if (!is_popped(producer) && compact(producer) <= capacity / 2)
+    if (!is_mostly_stale(producer) && grow(producer, capacity * 2))
         return true;
-    /* Without memory compacting alone may do. */
-    return grow(producer, capacity * 2) || deque_count(&producer->deque) < capacity;
+    return compact(producer) < capacity;
 }
 
 bool filchi_producer_reserve(struct producer *producer, size_t n) {
     if (deque_has_room(&producer->deque, n))
         return true;
-    if (!is_popped(producer))
+    if (is_mostly_stale(producer))
         (void)compact(producer);
     if (deque_has_room(&producer->deque, n))
         return true;

@@ -4,7 +4,7 @@
  * `bottom` is stored seq_cst in pop, and top and bottom are loaded seq_cst in pop and steal, so that
  * pop's store and the thief's loads are ordered by the single total order alone.
  *
- * (take_back, compact: as take_many, by the owner.)
+ * (take_back, compact: as take_many, by the owner. compact_popped: steal and push, by the owner.)
  *
  *                 push       pop        grow       steal      take_many
  *     push        owner      owner      owner      allowed    allowed
@@ -191,10 +191,21 @@ bool filchi_deque_take_back(struct deque *deque, uint64_t from);
 /* Moves to a larger ring. Returns: the old one, to be retired. Owner. */
 struct ring *filchi_deque_grow(struct deque *deque, struct ring *larger);
 
+/* Is is_live(arg, entry) false for at least half of the entries? Judged by a few dozen of them, spread over
+ * all, since to look at each would cost a burst of pushes more than the growing. Owner. */
+bool filchi_deque_is_mostly_stale(const struct deque *deque,
+                                  bool (*is_live)(void *arg, uint64_t entry), void *arg);
+
 /* Drops the entries for which is_live(arg, entry) is false, keeping the order of the others: all are
  * taken by one CAS and pushed again. Returns: how many stayed. Owner of a deque that is never
  * popped. */
 size_t filchi_deque_compact(struct deque *deque, bool (*is_live)(void *arg, uint64_t entry),
                             void *arg);
+
+/* The same on a deque that is popped: entry by entry is stolen and pushed again, so that at most one is
+ * out of sight; a thief meanwhile may get a newer one before an older one. Returns: how many were
+ * pushed again. Owner. */
+size_t filchi_deque_compact_popped(struct deque *deque, bool (*is_live)(void *arg, uint64_t entry),
+                                   void *arg);
 
 #endif

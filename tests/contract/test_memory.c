@@ -100,3 +100,34 @@ CONTRACT(memory, of_map) {
     iterate_over_bytes(ex, 0);
     filch_close(ex);
 }
+
+/* D3: one task that submits and waits for ever takes no more and no more: those that it runs inside its
+ * waits leave nothing behind in its queue. */
+static long keep_four_ahead(int n) {
+    enum { AHEAD = 4 };
+    filch_executor *ex = filch_this_executor();
+    filch_future *ahead[AHEAD] = {NULL};
+    long sum = 0;
+    for (int i = 0; i < n + AHEAD; i++) {
+        long value = 0;
+        filch_future *oldest = ahead[i % AHEAD];
+        if (oldest != NULL && filch_result(oldest, &value) != FILCH_OK)
+            return -1;
+        filch_release(oldest);
+        sum += value;
+        ahead[i % AHEAD] = i < n ? filch_submit(ex, twice, 1) : NULL;
+    }
+    return sum;
+}
+FILCH_TASK(long, keep_four_ahead, int);
+
+CONTRACT(memory, of_one_long_task) {
+    for (int workers = 1; workers <= 2; workers++) {
+        filch_executor *ex = pool->open(workers);
+        check_long(filch_submit(ex, keep_four_ahead, 1000), 2000);
+        long before = resident_kib();
+        check_long(filch_submit(ex, keep_four_ahead, ROUNDS(1000000)), 2 * ROUNDS(1000000));
+        check_grown(resident_kib() - before, 4096);
+        filch_close(ex);
+    }
+}

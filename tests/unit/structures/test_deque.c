@@ -195,7 +195,7 @@ static bool is_anything(void *arg, uint64_t entry) {
     return *(bool *)arg;
 }
 
-TEST(deque, compact_keeps_what_is_live_in_order) {
+static void check_compacted(size_t (*compact)(struct deque *, bool (*)(void *, uint64_t), void *)) {
     for (uint64_t shift = 0; shift < CAPACITY; shift++)
         for (uint64_t n = 0; n <= CAPACITY; n++) {
             struct deque deque;
@@ -205,7 +205,7 @@ TEST(deque, compact_keeps_what_is_live_in_order) {
                 check_stolen(&deque, i);
             push_all(&deque, 0, n);
             int asked = 0;
-            CHECK_EQ(filchi_deque_compact(&deque, is_odd, &asked), n / 2);
+            CHECK_EQ(compact(&deque, is_odd, &asked), n / 2);
             CHECK_EQ(asked, n);
             CHECK_EQ(deque_count(&deque), n / 2);
             for (uint64_t i = 0; i < CAPACITY - n / 2; i++) /* and there is room again */
@@ -218,6 +218,11 @@ TEST(deque, compact_keeps_what_is_live_in_order) {
             check_empty(&deque);
             end(&deque);
         }
+}
+
+TEST(deque, compact_keeps_what_is_live_in_order) {
+    check_compacted(filchi_deque_compact);
+    check_compacted(filchi_deque_compact_popped);
 }
 
 TEST(deque, compact_of_all_and_of_none) {
