@@ -5,6 +5,7 @@
 #include "executor/transport.h"
 #include "future/error.h"
 #include "platform/clock.h"
+#include "platform/process.h"
 #include <string.h>
 
 static int run_chunk(const void *args, void *result);
@@ -284,6 +285,8 @@ void filchi_chunk_forget(struct arena *arena, struct chunk *chunk, size_t end) {
 }
 
 static void report_unseen(const struct chunk *chunk) {
+    if (future_host(chunk->future)->fork_generation != filchi_process_generation())
+        return; /* the parent's to report */
     const filch_error *first = NULL;
     size_t n = 0;
     for (size_t i = chunk->n_given; chunk->has_errors && i < chunk->n_run; i++) {

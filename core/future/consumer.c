@@ -4,6 +4,7 @@
 #include "platform/clock.h"
 #include "platform/event.h"
 #include "platform/futex.h"
+#include "platform/process.h"
 #include "structures/slab.h"
 #include <pthread.h>
 
@@ -59,6 +60,11 @@ void filchi_consumer_close(struct consumer *consumer) {
     slab_free(consumer);
 }
 
+/* A forked child leaves its parent's descriptor alone: both have the same counter behind it. */
+static bool has_event(const struct consumer *consumer) {
+    return consumer->fd >= 0 && consumer->fd_generation == filchi_process_generation();
+}
+
 /* With the lock held. */
 static void set_event(struct consumer *consumer) {
     if (!consumer->is_set)
@@ -73,18 +79,21 @@ static void set_event(struct consumer *consumer) {
  * a finisher that is late sets the descriptor only if the list, whosever it is now, has something. */
 static COLD void ring_event(struct consumer *consumer) {
     lock_home();
-    if (consumer->fd >= 0 && !completion_list_is_empty(&consumer->list))
+    if (has_event(consumer) && !completion_list_is_empty(&consumer->list))
         set_event(consumer);
     unlock_home();
 }
 
 int filchi_consumer_fd(struct consumer *consumer) {
-    if (consumer->fd < 0) {
+    if (!has_event(consumer)) {
         int fd = filchi_event_open();
         if (fd < 0)
             return -1;
         lock_home();
+        if (consumer->fd >= 0)
+            filchi_event_close(consumer->fd); /* this process's copy of its parent's */
         consumer->fd = fd;
+        consumer->fd_generation = filchi_process_generation();
         consumer->is_set = false;
         unlock_home();
     }
@@ -92,7 +101,7 @@ int filchi_consumer_fd(struct consumer *consumer) {
 }
 
 void filchi_consumer_show(struct consumer *consumer, bool is_ready) {
-    if (consumer->fd < 0)
+    if (!has_event(consumer))
         return;
     lock_home();
     if (!is_ready) {

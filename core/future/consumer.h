@@ -29,9 +29,10 @@ enum {
 struct consumer {
     struct completion_list list;
     filch_atomic_u32 bell;
-    int fd;              /* -1: none; it and is_set under the lock */
-    bool is_set;         /* the descriptor */
-    uint64_t generation; /* the current one; the opener's */
+    int fd;                 /* -1: none; it and the next two under the lock */
+    bool is_set;            /* the descriptor */
+    uint32_t fd_generation; /* of the process whose it is */
+    uint64_t generation;    /* the current one; the opener's */
 };
 
 /* Registers the fork handlers, since a fork must not copy the lock around opening while another thread

@@ -4,6 +4,7 @@
 #include "gate.h"
 #include "pools.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 
 enum { TASKS = 20 };
@@ -218,6 +219,90 @@ static int fork_in_callback(void) {
     return status_of_returning_child == 0 ? 13 : 31;
 }
 
+/* J5: nor the rest of the items, if it returns from one of a map. */
+static int print_and_fork(int i) {
+    print_line(i);
+    if (i == 1) {
+        pid_t child = fork_child();
+        return child == 0 ? 0 : await_child(child);
+    }
+    return 0;
+}
+FILCH_TASK(int, print_and_fork, int);
+
+static int fork_in_map_item(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    int items[TASKS], status = 15;
+    for (int i = 0; i < TASKS; i++)
+        items[i] = i;
+    filch_results *results = filch_map(ex, print_and_fork, items, TASKS, .chunksize = TASKS);
+    for (int i = 0; i < TASKS; i++) {
+        int of_child = -1;
+        CHECK_EQ(filch_results_next(results, &of_child), FILCH_OK);
+        status = of_child == 0 ? status : 32;
+    }
+    filch_results_close(results);
+    filch_close(ex);
+    return status;
+}
+
+/* What the child does with an inherited iteration leaves the parent's descriptor as it is; it may ask
+ * for one of its own. */
+static bool is_readable(int fd) {
+    struct pollfd it = {.fd = fd, .events = POLLIN};
+    return poll(&it, 1, 0) == 1;
+}
+
+static int fork_with_descriptor(void) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    filch_future *futures[] = {filch_submit(ex, twice, 4), pool_hold(ex, &held)};
+    CHECK_EQ(filch_join(futures[0]), FILCH_OK);
+    filch_completed *completed = filch_as_completed(futures, 2);
+    int fd = filch_completed_fd(completed);
+    CHECK(is_readable(fd));
+    pid_t child = fork_child();
+    filch_future *next = NULL;
+    if (child == 0) {
+        CHECK_EQ(filch_completed_next(completed, &next, 0), FILCH_OK);
+        CHECK(!is_readable(filch_completed_fd(completed)));
+        exit(16);
+    }
+    int status = await_child(child);
+    CHECK(is_readable(fd));
+    CHECK_EQ(filch_completed_next(completed, &next, 0), FILCH_OK);
+    CHECK(!is_readable(fd));
+    filch_completed_close(completed);
+    gate_open(&held.go);
+    check_long(futures[0], 8);
+    check_held(futures[1]);
+    filch_close(ex);
+    return status;
+}
+
+/* What nobody looked at is the parent's to report, once. */
+static void print_report(const char *line, void *arg) {
+    (void)arg;
+    printf("%s\n", line);
+    fflush(stdout);
+}
+
+static int fork_with_failed_items(void) {
+    filch_on_report(print_report, NULL);
+    filch_executor *ex = filch_thread_pool(.max_workers = 1);
+    int items[] = {1, 2, 3};
+    filch_results *results = filch_map(ex, fail_with, items, 3, .chunksize = 3);
+    CHECK_EQ(filch_results_skip(results), FILCH_FAILED);
+    pid_t child = fork_child();
+    if (child == 0) {
+        filch_results_close(results);
+        exit(17);
+    }
+    int status = await_child(child);
+    filch_results_close(results);
+    filch_close(ex);
+    return status;
+}
+
 /* A wait in the child for what only the parent can run is an error, not a hang. */
 static int fork_and_wait(void) {
     filch_executor *ex = filch_thread_pool(.max_workers = 1);
@@ -266,6 +351,9 @@ static const struct scenario scenarios[] = {
     {"fork_and_use", fork_and_use, 10, 0},
     {"fork_in_task", fork_in_task, 11, TASKS},
     {"fork_in_callback", fork_in_callback, 13, TASKS},
+    {"fork_in_map_item", fork_in_map_item, 15, TASKS},
+    {"fork_with_descriptor", fork_with_descriptor, 16, 0},
+    {"fork_with_failed_items", fork_with_failed_items, 17, 1},
     {"fork_and_wait", fork_and_wait, 14, 0},
     {"fork_and_open", fork_and_open, 12, 0},
 };
