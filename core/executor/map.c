@@ -114,16 +114,17 @@ static filch_future *new_chunk(filch_results *results, size_t capacity) {
     return future;
 }
 
-/* Puts a sealed chunk behind those waiting to be submitted; an empty one is forgotten. */
+/* Puts what is sealed of a chunk behind those waiting to be submitted; an empty one is forgotten.
+ * Returns: why the item behind could not be sealed, if one could not. */
 static filch_status pass_on(filch_results *results, filch_future *future, bool is_sealed) {
     struct chunk *chunk = chunk_of(future);
-    if (is_sealed && chunk->n > 0) {
+    filch_status status = is_sealed ? FILCH_OK : filch_error_status();
+    if (chunk->n > 0) {
         results->n_read += chunk->n;
         chunk_list_add(&results->held, chunk);
-        return FILCH_OK;
+    } else {
+        filchi_submit_give_back(future);
     }
-    filch_status status = is_sealed ? FILCH_OK : filch_error_status();
-    filchi_submit_give_back(future);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "future/error.h"
 #include "platform/clock.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,11 +88,19 @@ static filch_status await_first(filch_results *results, struct chunk **chunk) {
     }
 }
 
+/* The rest of the input cannot be submitted, which is told when what was has been given. It is not read
+ * on: an item that was read is lost, so those behind it would get wrong indices. */
+static void cut_short(filch_results *results, filch_status status) {
+    results->cut_short = status;
+    snprintf(results->cut_short_why, sizeof results->cut_short_why, "%s", filch_error_message());
+    results->input_ended = true;
+}
+
 static filch_status fail_ended(filch_results *results) {
     if (results->cut_short != FILCH_OK) {
         filchi_fail(results->cut_short,
                     "filch_results_next: the rest of the input could not be submitted: %s",
-                    filch_status_text(results->cut_short));
+                    results->cut_short_why);
         end(results, FILCH_END); /* told once, since some callers go on after FILCH_BROKEN */
         return results->cut_short;
     }
@@ -104,8 +113,10 @@ static filch_status take_chunk(filch_results *results) {
     filch_future *done_with = results->current;
     size_t ahead = results->window == SIZE_MAX ? SIZE_MAX : results->window + 1;
     filch_status status = filchi_map_submit_ahead(results, ahead);
-    if (status != FILCH_OK && results->cut_short == FILCH_OK)
-        results->cut_short = status; /* told when what was submitted has been given */
+    if (status != FILCH_OK && results->cut_short == FILCH_OK) {
+        cut_short(results, status);
+        (void)filchi_map_submit_ahead(results, ahead); /* what was packed before */
+    }
     if (results->ahead.n == 0)
         return fail_ended(results);
     results->current = NULL;
@@ -151,6 +162,7 @@ static filch_status give_next(filch_results *results, void *out) {
     if (results->ended != FILCH_OK)
         return filchi_fail(results->ended, "filch_results_next: the iteration is over (%s)",
                            filch_status_text(results->ended));
+    results->item = FILCH_OK; /* its error goes */
     if (results->current != NULL)
         filchi_chunk_forget(results->pool->arena, chunk_of(results->current), results->at);
     while (results->current == NULL || results->at == chunk_of(results->current)->n) {

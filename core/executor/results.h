@@ -46,6 +46,7 @@ struct filch_results {
     struct completion_node *arrived;
     size_t n_unwatched;     /* unordered: of `ahead`, those without a node */
     filch_status cut_short; /* why the rest of the input was not submitted; FILCH_OK: it was */
+    char cut_short_why[160];
 
     filch_future *current; /* its items are being given */
     size_t at;             /* the next item of it */

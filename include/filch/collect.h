@@ -69,8 +69,10 @@ typedef struct filch_map_options {
     int buffersize; /**< chunks submitted ahead of the iteration; 0: all at once */
     double timeout; /**< seconds from the call to the last item; 0: no limit */
     bool unordered; /**< give items as they finish */
-    bool (*next)(void *item, void *arg); /**< produces the input lazily; false: no more */
-    void *next_arg;                      /**< given to next */
+    /** Produces the input lazily, called by the thread that iterates, which waits while it blocks; false:
+     * no more. An item that cannot be taken (a NULL with a size) ends the input there. */
+    bool (*next)(void *item, void *arg);
+    void *next_arg; /**< given to next */
 } filch_map_options;
 
 /** filch_map(ex, fn, items, n, .chunksize = , .buffersize = , .timeout = , .unordered = , .next = ,
@@ -123,8 +125,9 @@ typedef struct filch_results_at_hand {
  * those that are there). A string or bytes value is valid until the next call or close.
  * Threads: one thread at a time per iteration.
  * @return FILCH_OK; of this item FILCH_FAILED (see filch_results_exception), FILCH_CANCELLED,
- * FILCH_BROKEN, and the iteration goes on; FILCH_END, FILCH_TIMEOUT (what has not started is
- * cancelled), FILCH_INVALID and others end it. */
+ * FILCH_BROKEN, and the iteration goes on; FILCH_INVALID (NULL, a wrong type) changes nothing;
+ * FILCH_END, FILCH_TIMEOUT (what has not started is cancelled), why the rest of the input could not be
+ * submitted, and others end it. */
 #define filch_results_next(results, out)                                                           \
     filch_results_next_inline((results), (out), sizeof *(out), FILCH_KIND_AT(out))
 /** The function under filch_results_next, for other languages. */

@@ -212,3 +212,18 @@ CONTRACT(map_chunks, several_maps_at_once) {
         thread_join(threads[i]);
     filch_close(ex);
 }
+
+/* F3: the error of an item goes with the next call, and none is left at the end. */
+CONTRACT(map_chunks, no_exception_after_the_end) {
+    filch_executor *ex = pool->open(1);
+    int items[3] = {1, 2, 3};
+    filch_results *results = filch_map(ex, fail_with, items, 3);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(filch_results_skip(results), FILCH_FAILED);
+        CHECK_EQ(filch_results_exception(results)->code, items[i]);
+    }
+    CHECK_EQ(filch_results_skip(results), FILCH_END);
+    CHECK_NULL(filch_results_exception(results));
+    filch_results_close(results);
+    filch_close(ex);
+}

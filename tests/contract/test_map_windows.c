@@ -194,6 +194,53 @@ CONTRACT(map_windows, next_may_reuse_its_buffer) {
     filch_close(ex);
 }
 
+/* F2: an item that cannot be taken ends the input: what was read before it is given with its index, the
+ * reason is told in its place, and nothing is read on. */
+static long size_of(filch_bytes bytes) {
+    return (long)bytes.size;
+}
+FILCH_TASK(long, size_of, filch_bytes);
+
+struct blocks {
+    int next;
+    int bad;
+    char buffer[32];
+};
+
+static bool next_block(void *item, void *arg) {
+    struct blocks *blocks = arg;
+    int i = blocks->next++;
+    *(filch_bytes *)item = (filch_bytes){i == blocks->bad ? NULL : blocks->buffer, (size_t)i};
+    return i < 25;
+}
+
+CONTRACT(map_windows, next_gives_a_bad_item) {
+    static const int chunks[] = {0, 1, 4, 20, 100};
+    filch_executor *ex = pool->open(2);
+    for (size_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++)
+        for (int unordered = 0; unordered < 2; unordered++) {
+            struct blocks blocks = {.bad = 300};
+            filch_results *results =
+                filch_map(ex, size_of, NULL, 0, .chunksize = chunks[c], .buffersize = 1,
+                          .next = next_block, .next_arg = &blocks, .unordered = unordered == 1);
+            CHECK_NOT_NULL(results);
+            int bad = blocks.bad = blocks.next + 2;
+            long value;
+            for (int i = 0; i < (bad < 25 ? bad : 25); i++) {
+                CHECK_EQ(filch_results_next(results, &value), FILCH_OK);
+                CHECK_EQ(value, filch_results_index(results));
+            }
+            if (bad < 25) {
+                CHECK_EQ(filch_results_next(results, &value), FILCH_INVALID);
+                CHECK_STR_HAS(filch_error_message(), "NULL");
+                CHECK_EQ(blocks.next, bad + 1);
+            }
+            CHECK_EQ(filch_results_next(results, &value), FILCH_END);
+            filch_results_close(results);
+        }
+    filch_close(ex);
+}
+
 /* F6 */
 CONTRACT(map_windows, close_early) {
     filch_executor *ex = pool->open(1);
