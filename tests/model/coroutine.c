@@ -18,6 +18,11 @@ void coroutine_switch(struct coroutine *from, struct coroutine *to) {
     swapcontext(&from->context, &to->context);
 }
 
+char *coroutine_top(const struct coroutine *coroutine, void *stack) {
+    (void)coroutine;
+    return stack; /* nobody knows: all of it */
+}
+
 #else
 
 void model_switch(void **from, void *to);
@@ -50,6 +55,11 @@ void coroutine_make(struct coroutine *coroutine, void *stack, size_t bytes, void
 
 void coroutine_switch(struct coroutine *from, struct coroutine *to) {
     model_switch(&from->stack_pointer, to->stack_pointer);
+}
+
+char *coroutine_top(const struct coroutine *coroutine, void *stack) {
+    (void)stack;
+    return coroutine->stack_pointer;
 }
 
 #endif

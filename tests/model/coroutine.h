@@ -20,4 +20,7 @@ struct coroutine {
 void coroutine_make(struct coroutine *coroutine, void *stack, size_t bytes, void (*run)(void));
 void coroutine_switch(struct coroutine *from, struct coroutine *to);
 
+/* Where what is in use of the stack of a suspended coroutine begins; it goes on to the stack's end. */
+char *coroutine_top(const struct coroutine *coroutine, void *stack);
+
 #endif

@@ -160,6 +160,17 @@ static void push_compact_push(void) {
     push();
 }
 
+/* ---- the same where the owner pops, against thieves ---- */
+
+static void push_compact_pop(void) {
+    push();
+    push();
+    push();
+    filchi_deque_compact_popped(&deque, is_even, NULL);
+    pop();
+    pop();
+}
+
 /* ---- the batch: refilled when empty, taken by everybody from the top ---- */
 
 static void refill_steal_refill(void) {
@@ -199,6 +210,11 @@ const struct model_scenario model_scenarios[] = {
      .setup = set_up_pop,
      .threads = {THREAD("owner", push_compact_push), THREAD("taker", take_two),
                  THREAD("taker2", take_two)},
+     .check = check_all},
+    {.name = "deque.compact_popped",
+     .setup = set_up_pop,
+     .threads = {THREAD("owner", push_compact_pop), THREAD("thief", steal_twice),
+                 THREAD("thief2", steal)},
      .check = check_all},
     {.name = "deque.refill",
      .setup = set_up_last,

@@ -36,7 +36,6 @@ struct model_scenario {
     void (*teardown)(void);
     bool reclaims;   /* filchi_reclaim_wait is called */
     bool is_large;   /* stores are delayed with one preemption only, not with two */
-    bool is_huge;    /* and there is no other run */
     bool keeps_time; /* no deadline passes, so that a time-out hides no lost wake-up */
 };
 

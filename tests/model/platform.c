@@ -116,7 +116,7 @@ void filchi_reclaim_leave(void) {
         if (waiter->status != ON_READERS || (waiter->awaited & bit) == 0)
             continue;
         waiter->awaited &= ~bit;
-        waiter->history = mix(waiter->history, bit);
+        learn_from(waiter, bit);
         if (waiter->awaited == 0)
             make_ready(waiter);
     }
@@ -195,6 +195,7 @@ enum { REGION_CHUNKS = REGION_BYTES / CHUNK_BYTES, KEPT_BYTES = 8192 + 1024, BEH
 
 static struct region {
     size_t n_reserved;
+    size_t n_kept; /* bytes to restore */
     size_t n_used; /* chunks that were ever written; their numbers: */
     uint16_t used[REGION_CHUNKS];
     uint16_t kept[REGION_CHUNKS]; /* bytes to restore; 0: never written */
@@ -223,6 +224,7 @@ void platform_note_write(const void *address) {
         model_fail("a write at %zu of a chunk, behind what is restored", at % CHUNK_BYTES);
     if (region->kept[chunk] == 0)
         region->used[region->n_used++] = (uint16_t)chunk;
+    region->n_kept += end - region->kept[chunk];
     region->kept[chunk] = (uint16_t)end;
 }
 
@@ -240,6 +242,26 @@ void platform_restore(void) {
     for (size_t i = 0; i < region->n_used; i++)
         memcpy(region->bytes + region->used[i] * CHUNK_BYTES, region->saved[region->used[i]],
                region->kept[region->used[i]]);
+}
+
+size_t platform_bytes(void) {
+    return region == NULL ? 0 : region->n_kept;
+}
+
+void platform_copy_to(char *to) {
+    for (size_t i = 0; region != NULL && i < region->n_used; i++) {
+        size_t chunk = region->used[i];
+        memcpy(to, region->bytes + chunk * CHUNK_BYTES, region->kept[chunk]);
+        to += region->kept[chunk];
+    }
+}
+
+void platform_copy_from(const char *from) {
+    for (size_t i = 0; region != NULL && i < region->n_used; i++) {
+        size_t chunk = region->used[i];
+        memcpy(region->bytes + chunk * CHUNK_BYTES, from, region->kept[chunk]);
+        from += region->kept[chunk];
+    }
 }
 
 void *filchi_memory_reserve(size_t bytes, size_t alignment) {

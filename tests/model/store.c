@@ -13,23 +13,25 @@
 
 #include <string.h>
 
-enum { LOCATIONS = 4096 };
+enum { LOCATIONS = 4096, LOGGED = 1 << 17 };
 
-/* What this scenario has accessed in any execution so far. A location that several threads access, one
- * of them writing, is shared. Accesses to others commute with all that other threads do, so there is
- * no choice before them; when one turns out to be shared, the search begins again. */
+/* What this scenario has accessed in any execution so far. A read of what no other thread writes, and a
+ * write of what no other thread accesses, commute with all that others do, so there is no choice before
+ * them; when one turns out not to, the search begins again. */
 struct location {
-    const void *address; /* NULL: unused */
-    uint64_t version;    /* in this execution; 0: not written in it */
-    uint64_t execution;
+    const void *address;       /* NULL: unused */
+    uint64_t version;          /* 0: not written in this execution */
     uint32_t readers, writers; /* bits of threads */
-    bool is_shared;
 };
 
 static struct locations {
     struct location of[LOCATIONS];
-    uint64_t execution;
     size_t n;
+    struct {
+        struct location *location;
+        uint64_t version; /* that it had before */
+    } log[LOGGED];
+    size_t n_logged;
 } * locations;
 
 void store_init(void) {
@@ -39,11 +41,26 @@ void store_init(void) {
 void store_forget(void) {
     memset(locations->of, 0, sizeof locations->of);
     locations->n = 0;
+    store_reset();
 }
 
 void store_reset(void) {
-    locations->execution++;
+    for (size_t i = 0; i < LOCATIONS; i++)
+        locations->of[i].version = 0;
+    locations->n_logged = 0;
     explorer->memory_hash = 0;
+}
+
+size_t store_mark(void) {
+    return locations->n_logged;
+}
+
+void store_undo(size_t mark) {
+    while (locations->n_logged > mark) {
+        locations->n_logged--;
+        locations->log[locations->n_logged].location->version =
+            locations->log[locations->n_logged].version;
+    }
 }
 
 static struct location *find(const void *address) {
@@ -56,10 +73,6 @@ static struct location *find(const void *address) {
             model_fail("more than %d locations", LOCATIONS / 2);
         location->address = address;
     }
-    if (location->execution != locations->execution) {
-        location->execution = locations->execution;
-        location->version = 0;
-    }
     return location;
 }
 
@@ -69,25 +82,52 @@ uint64_t store_version(const void *address) {
 
 void store_set_version(const void *address, uint64_t version) {
     struct location *location = find(address);
+    if (locations->n_logged == LOGGED)
+        model_fail("more than %d writes", LOGGED);
+    locations->log[locations->n_logged].location = location;
+    locations->log[locations->n_logged++].version = location->version;
     if (location->version != 0)
         explorer->memory_hash -= mix((uintptr_t)address, location->version);
     location->version = version;
     explorer->memory_hash += mix((uintptr_t)address, version);
 }
 
-/* Returns: is it shared? */
-static bool note_access(struct location *location, bool is_write) {
-    uint32_t bit = (uint32_t)1 << (explorer->current - explorer->threads);
-    if (is_write)
-        location->writers |= bit;
-    else
-        location->readers |= bit;
-    uint32_t all = location->readers | location->writers;
-    if (!location->is_shared && location->writers != 0 && (all & (all - 1)) != 0) {
-        location->is_shared = true;
-        schedule_anew();
+/* Can others tell when the thread of this bit makes the access? */
+static bool is_visible(const struct location *location, uint32_t bit, bool is_write) {
+    uint32_t others = is_write ? location->readers | location->writers : location->writers;
+    return (others & ~bit) != 0;
+}
+
+/* Of the accesses so far, those that others can tell: bits of threads that read, and that write. */
+static uint64_t visible_accesses(const struct location *location) {
+    uint64_t visible = 0;
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        uint32_t bit = (uint32_t)1 << i;
+        if ((location->readers & bit) != 0 && is_visible(location, bit, false))
+            visible |= bit;
+        if ((location->writers & bit) != 0 && is_visible(location, bit, true))
+            visible |= (uint64_t)bit << 32;
     }
-    return location->is_shared || explorer->is_tracing; /* a replay has every choice */
+    return visible;
+}
+
+static uint32_t current_bit(void) {
+    return (uint32_t)1 << (explorer->current - explorer->threads);
+}
+
+/* Returns: can others tell? */
+static bool note_access(struct location *location, bool is_write) {
+    uint32_t bit = current_bit();
+    uint32_t *accessors = is_write ? &location->writers : &location->readers;
+    if ((*accessors & bit) == 0) {
+        uint64_t mine = is_write ? (uint64_t)bit << 32 : bit;
+        uint64_t before = visible_accesses(location);
+        *accessors |= bit;
+        if ((visible_accesses(location) & ~mine) != before)
+            search_anew();
+    }
+    return is_visible(location, bit, is_write) ||
+           explorer->is_tracing; /* a replay has every choice */
 }
 
 static uint64_t read_memory(const void *address, unsigned bytes) {
@@ -144,21 +184,31 @@ void store_let_drain(const void *address) {
 }
 
 /* Before an access: others may run first, and some of their delayed stores arrive. What empties the
- * buffer is seen by others, whatever its location.
- * Returns: is the location shared? */
-static bool begin(const void *address, bool is_write, bool drains, const char *where,
+ * buffer is seen by others, whatever its location. */
+static void begin(const void *address, bool is_write, bool drains, const char *where,
                   const char *what) {
     struct thread *self = explorer->current;
     self->has_relaxed = false;
-    bool is_shared = note_access(find(address), is_write);
-    schedule_point(is_shared || (drains && self->n_buffered > 0));
+    bool is_noticed = note_access(find(address), is_write);
+    schedule_point(is_noticed || (drains && self->n_buffered > 0));
     if (explorer->n_dead > 0)
         check_alive(address);
     store_let_drain(address);
     learn((uintptr_t)address + (uintptr_t)what);
     if (explorer->is_tracing)
         trace(where, "%s %s", what, describe(address));
-    return is_shared;
+}
+
+/* Is this store to be a delayed one? */
+static bool choose_delay(const void *address) {
+    if (explorer->delays_left == 0)
+        return false;
+    if (!is_visible(find(address), current_bit(), true) && !explorer->is_tracing)
+        return false;
+    if (choose(2) == 0)
+        return false;
+    explorer->delays_left--;
+    return true;
 }
 
 static void show(const char *format, uint64_t value) {
@@ -170,10 +220,11 @@ uint64_t model_load(const void *address, unsigned bytes, int order, const char *
     (void)order;
     if (explorer->current == NULL)
         return read_memory(address, bytes);
-    (void)begin(address, false, false, where, "load");
+    begin(address, false, false, where, "load");
     struct thread *self = explorer->current;
     for (unsigned k = self->n_buffered; k-- > 0;)
-        if (self->buffer[k].address == address) { /* its own, which it knows */
+        if (self->buffer[k].address == address) { /* the same as it will be in memory */
+            learn(self->buffer[k].version);
             show("own %llx", self->buffer[k].value);
             return self->buffer[k].value;
         }
@@ -188,15 +239,13 @@ void model_store(void *address, unsigned bytes, uint64_t value, int order, const
         write_memory(address, bytes, value);
         return;
     }
-    bool is_shared = begin(address, true, order == __ATOMIC_SEQ_CST, where, "store");
+    begin(address, true, order == __ATOMIC_SEQ_CST, where, "store");
     struct thread *self = explorer->current;
     show("%llx", value);
     if (order == __ATOMIC_SEQ_CST)
         store_drain(self);
     bool is_delayed = self->n_buffered > 0;
-    if (!is_delayed && is_shared && order != __ATOMIC_SEQ_CST && explorer->delays_left > 0 &&
-        choose(2) == 1) {
-        explorer->delays_left--;
+    if (!is_delayed && order != __ATOMIC_SEQ_CST && choose_delay(address)) {
         is_delayed = true;
         show("(delayed)", 0);
     }
@@ -218,7 +267,7 @@ uint64_t model_modify(void *address, unsigned bytes, enum model_change change, u
     (void)order;
     struct thread *self = explorer->current;
     if (self != NULL) {
-        (void)begin(address, true, true, where, names[change]);
+        begin(address, true, true, where, names[change]);
         store_drain(self);
         learn(store_version(address));
     }
@@ -254,7 +303,7 @@ bool model_cas(void *address, unsigned bytes, void *expected, uint64_t value, in
     (void)failure;
     struct thread *self = explorer->current;
     if (self != NULL) {
-        (void)begin(address, true, true, where, "cas");
+        begin(address, true, true, where, "cas");
         store_drain(self);
         learn(store_version(address));
     }
