@@ -104,13 +104,21 @@ static char *find_group(const char *root, const struct hierarchy *hierarchy) {
     return group;
 }
 
+/* Does the path leave what is mounted? A name may begin with two dots. */
+static bool goes_up(const char *path) {
+    for (const char *at = path; (at = strstr(at, "/..")) != NULL; at++)
+        if (at[3] == '/' || at[3] == '\0')
+            return true;
+    return false;
+}
+
 /* Where the group lies below the mount point: "" if it lies elsewhere, or is the mounted one. */
 static const char *relative_group(const struct hierarchy *hierarchy, const char *group) {
     size_t length = strlen(hierarchy->root);
     if (length == 1) /* "/" */
         length = 0;
     if (strncmp(group, hierarchy->root, length) != 0 ||
-        (group[length] != '/' && group[length] != '\0') || strstr(group, "/..") != NULL)
+        (group[length] != '/' && group[length] != '\0') || goes_up(group))
         return "";
     return group + length;
 }

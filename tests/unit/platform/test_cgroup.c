@@ -166,6 +166,10 @@ TEST(cgroup, paths_of_containers) {
     put("/proc/self/mountinfo", V2_MOUNT);
     put("/proc/self/cgroup", "0::/docker/gone/inner\n");
     check_quota(3, "/sys/fs/cgroup/cpu.max");
+    /* A name that begins with two dots leads nowhere else. */
+    put("/proc/self/cgroup", "0::/..batch\n");
+    put("/sys/fs/cgroup/..batch/cpu.max", "200000 100000\n");
+    check_quota(2, "/sys/fs/cgroup/..batch/cpu.max");
     /* A mount point with a blank in its name. */
     put("/proc/self/mountinfo", "30 24 0:26 / /my\\040groups rw - cgroup2 cgroup2 rw\n");
     put("/proc/self/cgroup", "0::/a\n");
