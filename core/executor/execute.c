@@ -23,8 +23,10 @@ static COLD enum future_phase conclude(struct worker *worker, struct frame *fram
     if (text != NULL)
         future->extents |= BLOCK_HAS_TEXT;
     filchi_transport_drop_args(block_of(future));
-    if (frame->raised == NULL)
+    if (frame->raised == NULL) {
+        count_up(&worker->counters.n_finished);
         return FUTURE_FINISHED;
+    }
     count_up(&worker->counters.n_failed);
     filch_store_release(&future->error, (void *)frame->raised); /* OUTCOME */
     return FUTURE_FAILED;
@@ -55,10 +57,11 @@ static inline enum future_phase run_task(struct worker *worker, struct pool *poo
     int code = type->run(block->args, future->value);
     leave_if_forked(generation);
     filchi_frame_leave(&frame);
-    count_up(&worker->counters.n_done);
     if (likely(frame.raised == NULL && code == 0 && frame.allocated == NULL &&
-               is_plain(type->result_kind) && (future->extents & BLOCK_HAS_ARGS) == 0))
+               is_plain(type->result_kind) && (future->extents & BLOCK_HAS_ARGS) == 0)) {
+        count_up(&worker->counters.n_finished);
         return FUTURE_FINISHED;
+    }
     return conclude(worker, &frame, code);
 }
 

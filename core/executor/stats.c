@@ -12,10 +12,10 @@ static uint64_t difference(uint64_t more, uint64_t less) {
 
 static void read_worker(const struct worker *worker, filch_worker_stats *stats) {
     const struct worker_counters *counters = &worker->counters;
-    uint64_t n_done = filch_load_relaxed(&counters->n_done);
+    stats->finished = filch_load_relaxed(&counters->n_finished);
     stats->failed = filch_load_relaxed(&counters->n_failed);
-    stats->finished = difference(n_done, stats->failed);
-    stats->running = difference(filch_load_relaxed(&counters->n_started), n_done);
+    stats->running =
+        difference(filch_load_relaxed(&counters->n_started), stats->finished + stats->failed);
     stats->submitted = filch_load_relaxed(&worker->producer.n_submitted);
     stats->steals_tried = filch_load_relaxed(&counters->n_steals_tried);
     stats->steals_won = filch_load_relaxed(&counters->n_steals_won);

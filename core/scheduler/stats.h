@@ -10,8 +10,8 @@
 
 struct worker_counters {
     _Alignas(CACHE_LINE) filch_atomic_u64 n_started; /* tasks */
-    filch_atomic_u64 n_done;                         /* tasks, whatever came out */
-    filch_atomic_u64 n_failed;                       /* of those */
+    filch_atomic_u64 n_finished;                     /* of those, returned, and */
+    filch_atomic_u64 n_failed;                       /* raised */
     filch_atomic_u64 n_steals_tried;
     filch_atomic_u64 n_steals_won;
     filch_atomic_u64 n_parks;

@@ -64,18 +64,8 @@ typedef struct filch_stats_snapshot {
 
 /** A snapshot to be filled in: filch_stats_snapshot stats = FILCH_STATS(); with
  * FILCH_STATS(.workers = array, .capacity = n) per worker, too. */
-#ifdef __cplusplus
 #define FILCH_STATS(...)                                                                           \
-    filch_stats_snapshot {                                                                         \
-        .size = sizeof(filch_stats_snapshot), .worker_size = sizeof(filch_worker_stats),           \
-        __VA_ARGS__                                                                                \
-    }
-#else
-#define FILCH_STATS(...)                                                                           \
-    ((filch_stats_snapshot){.size = sizeof(filch_stats_snapshot),                                  \
-                            .worker_size = sizeof(filch_worker_stats),                             \
-                            __VA_ARGS__})
-#endif
+    FILCH_VALUE(filch_stats_snapshot, .worker_size = sizeof(filch_worker_stats), __VA_ARGS__)
 
 /** Fills in a snapshot. Threads: any, at any time before filch_close.
  * Progress: wait-free; a look at each worker and each thread that has submitted.

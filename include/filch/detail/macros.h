@@ -81,6 +81,10 @@ template <class T> static inline const T *filch_items_of(decltype(nullptr)) {
     (filch_kind_of<filch_without_reference<decltype(*(pointer))>::type>::value)
 #define FILCH_IS_ARRAY(type) (filch_is_array<__typeof__(type)>::value)
 #define FILCH_STRUCT(type, ...) (filch_address(type{.size = sizeof(type), __VA_ARGS__}))
+#define FILCH_VALUE(type, ...)                                                                     \
+    type {                                                                                         \
+        .size = sizeof(type), __VA_ARGS__                                                          \
+    }
 #define FILCH_ITEMS(input, items) filch_items_of<input>(items)
 #define FILCH_STATIC_ASSERT static_assert
 #define FILCH_ALIGNOF alignof
@@ -98,6 +102,7 @@ template <class T> static inline const T *filch_items_of(decltype(nullptr)) {
 #define FILCH_IS_ARRAY(type)                                                                       \
     (!__builtin_types_compatible_p(__typeof__(type), __typeof__(((void)0, *(__typeof__(type) *)0))))
 #define FILCH_STRUCT(type, ...) (&(type){.size = sizeof(type), __VA_ARGS__})
+#define FILCH_VALUE(type, ...) ((type){.size = sizeof(type), __VA_ARGS__})
 /* A literal NULL becomes a pointer to the task's input type, so that it can be indexed. */
 #define FILCH_ITEMS(input, items) _Generic((items), void * : (input *)NULL, default : (items))
 #define FILCH_STATIC_ASSERT _Static_assert
