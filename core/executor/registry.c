@@ -14,7 +14,8 @@ static struct {
     filch_executor *first;
     uint64_t last_serial;
     pthread_key_t key; /* its destructor runs at the end of each thread that submitted */
-    size_t n_done;     /* steps of initialise() */
+    bool has_key;
+    size_t n_done; /* steps of initialise() */
     pthread_cond_t unpinned;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER, .unpinned = PTHREAD_COND_INITIALIZER};
 
@@ -74,7 +75,10 @@ static struct producer *find_or_join(struct pool *pool, int node) {
             return membership->producer;
     struct membership *membership = malloc(sizeof *membership);
     /* Any value but NULL: then end_thread gives the producer back. */
-    bool has_end = membership != NULL && pthread_setspecific(registry.key, &registry) == 0;
+    pthread_mutex_lock(&registry.lock);
+    bool has_end =
+        membership != NULL && registry.has_key && pthread_setspecific(registry.key, &registry) == 0;
+    pthread_mutex_unlock(&registry.lock);
     struct producer *producer = has_end ? filchi_scheduler_join(pool->scheduler, node) : NULL;
     if (producer == NULL) {
         free(membership);
@@ -168,7 +172,19 @@ static void after_fork_in_child(void) {
 }
 
 static int make_key(void) {
-    return pthread_key_create(&registry.key, end_thread);
+    int error = pthread_key_create(&registry.key, end_thread);
+    registry.has_key = error == 0;
+    return error;
+}
+
+/* Where the library is unloaded, threads that submitted may still run; at their end there is nothing
+ * left to call. */
+__attribute__((destructor)) static void unload(void) {
+    pthread_mutex_lock(&registry.lock);
+    if (registry.has_key)
+        pthread_key_delete(registry.key);
+    registry.has_key = false;
+    pthread_mutex_unlock(&registry.lock);
 }
 
 /* Last of the fork handlers: until they are registered a fork waits for nobody who registers some. */
