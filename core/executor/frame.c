@@ -91,7 +91,9 @@ filch_executor *filch_this_executor(void) {
 int filch_this_worker(void) {
     struct frame *frame = filchi_frame_task();
     struct worker *worker = filchi_worker_self();
-    return frame == NULL || worker == NULL ? -1 : (int)worker->number;
+    /* The body of a loop may run in a worker of another executor, whose number says nothing here. */
+    bool is_own = frame != NULL && worker != NULL && pool_of_worker(worker) == frame->pool;
+    return is_own ? (int)worker->number : -1;
 }
 
 void filchi_frame_forget(void) {

@@ -121,6 +121,14 @@ static int run_helper(const void *args, void *result) {
     return 0;
 }
 
+/* A worker of another executor that may not block any more does all by itself: what helpers run may wait
+ * for what it keeps from running. */
+static bool may_have_helpers(const struct range *range) {
+    const struct worker *self = filchi_worker_self();
+    return self == NULL || pool_of_worker(self) == range->pool ||
+           filch_load_relaxed(&self->producer.scheduler->n_absent) < SUBSTITUTES;
+}
+
 /* A helper that nobody started leaves a stale entry. On top of the caller's own deque it goes at once,
  * since a task may run many loops before its worker looks there. */
 static void drop_entry(struct range *range, const filch_future *future) {
@@ -180,7 +188,8 @@ static filch_status run_range(struct range *range, filch_future *root) {
     frame_init(&frame, range->pool, outer == NULL ? root : outer->future, function);
     uint32_t generation = filchi_process_generation();
     filchi_frame_enter(&frame);
-    call_helper(range);
+    if (may_have_helpers(range))
+        call_helper(range);
     bool is_stopped_early = take_part(range, &range->parts[0], task);
     if (generation != filchi_process_generation())
         return filchi_fail(FILCH_INVALID_STATE,

@@ -164,7 +164,7 @@ FILCH_API void filch_results_close(filch_results *results);
  * filch_raise in body makes the call fail with the message of the lowest piece that failed: no piece is
  * begun after that, those below it have run. A task that somebody asks to cancel stops between two of
  * its own pieces. Inside body filch_this_executor() is `executor`; filch_this_worker() is -1 in a
- * caller that is no worker.
+ * caller that is no worker of it.
  * Blocks: until all pieces that were begun are through. May be nested.
  * @return FILCH_OK (an empty range, too); FILCH_FAILED; FILCH_CANCELLED; FILCH_INVALID (NULL, begin
  * larger than end); FILCH_SHUTDOWN, FILCH_BROKEN, FILCH_NO_MEMORY: nothing has run then. */

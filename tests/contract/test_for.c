@@ -292,3 +292,44 @@ CONTRACT(for, races_with_shutdown) {
         filch_close(ex);
     }
 }
+
+/* In a worker of another executor there is no number of the loop's: nor may two threads have the same. */
+static void number_is_own(size_t begin, size_t end, void *arg) {
+    struct counts *counts = arg;
+    int number = filch_this_worker();
+    CHECK_PTR_EQ(filch_this_executor(), counts->ex);
+    if (number >= 0) {
+        CHECK_EQ(counts->seen[number]++, 0);
+        nanosleep(&(struct timespec){.tv_nsec = 200 * 1000}, NULL);
+        counts->seen[number]--;
+    } else {
+        gate_open(&counts->outside);
+    }
+    gate_add(&counts->total, (int)(end - begin));
+}
+
+static int loop_elsewhere(struct counts *counts) {
+    return (int)filch_for(counts->ex, 0, FEW, number_is_own, counts);
+}
+FILCH_TASK(int, loop_elsewhere, struct counts *);
+
+THREAD_POOL_TEST(for, in_a_worker_of_another_executor) {
+    filch_executor *ex = filch_thread_pool(.max_workers = 2);
+    filch_executor *other = filch_thread_pool(.max_workers = 3);
+    struct counts *counts = calloc(1, sizeof *counts);
+    counts->ex = ex;
+    filch_future *futures[3];
+    for (int i = 0; i < 3; i++)
+        futures[i] = filch_submit(other, loop_elsewhere, counts);
+    for (int i = 0; i < 3; i++) {
+        int status = -1;
+        CHECK_EQ(filch_result(futures[i], &status), FILCH_OK);
+        CHECK_EQ(status, FILCH_OK);
+        filch_release(futures[i]);
+    }
+    CHECK_EQ(gate_value(&counts->total), 3 * FEW);
+    CHECK_GE(gate_value(&counts->outside), 1);
+    filch_close(other);
+    filch_close(ex);
+    free(counts);
+}
