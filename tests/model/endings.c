@@ -88,6 +88,7 @@ const struct model_scenario model_scenarios[] = {
     {.name = "endings.push",
      .setup = set_up_push,
      .threads = {THREAD("worker", work_first), THREAD("other", let_go), THREAD("stopper", stop)},
-     EVERYBODY_LEAVES},
+     EVERYBODY_LEAVES,
+     .is_large = true},
     {.name = NULL},
 };

@@ -132,6 +132,7 @@ const struct model_scenario model_scenarios[] = {
      .threads = {THREAD("worker", work_first), THREAD("submitter", submit_needed),
                  THREAD("submitter2", submit_other)},
      EVERYBODY_SLEEPS,
+     .is_large = true,
      .keeps_time = true},
     {.name = "substitutes.turns",
      .setup = set_up_turns,
