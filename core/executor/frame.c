@@ -97,7 +97,8 @@ int filch_this_worker(void) {
 }
 
 void filchi_frame_forget(void) {
-    /* In the child's copy: a chunk of a map goes on to its next item unless it is cancelled. */
+    /* In the child's copy: a chunk of a map goes on to its next item unless it is cancelled. No edge: the
+     * child has one thread. */
     for (struct frame *frame = current; frame != NULL; frame = frame->below)
         if (frame->future != NULL && !frame->pool->host.is_shared)
             (void)filch_fetch_or_acq_rel(&frame->future->state, FUTURE_CANCEL_REQUESTED);

@@ -1,5 +1,5 @@
-/* endings.c: the end of a pool some of whose workers have no seat: they wait inside a task, come back, stand by as
- * spares. Everything that was accepted runs, and everybody leaves. */
+/* endings.c: the end of a pool some of whose workers have no seat: they wait inside a task, come back,
+ * stand by as spares. Everything that was accepted runs, and everybody leaves. */
 #include "waits.h"
 
 static void set_up_stop(void) {

@@ -145,7 +145,8 @@ void schedule(bool is_free) {
 
 void schedule_point(bool is_visible) {
     begin_step();
-    if (is_visible || explorer->is_tracing)
+    /* Who may be killed may be so anywhere: what it has done so far may matter to who finds it. */
+    if (is_visible || explorer->is_tracing || explorer->current->may_be_killed)
         schedule(false);
 }
 
