@@ -56,13 +56,13 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
         return NULL;
     }
     memset(pool, 0, sizeof *pool);
-    filchi_execute_host(&pool->host, spin_ns, false);
+    filchi_execute_host(&pool->host, spin_ns, operations->is_shared);
     strcpy(pool->host.broken_because, "no worker could be started"); /* until it breaks otherwise */
     pool->arena = arena;
     pool->executor = executor;
     pool->scheduler = (struct scheduler *)((char *)pool + pool_bytes);
     arena->owner = pool;
-    filchi_scheduler_init(pool->scheduler, arena, n_workers, spin_ns, false,
+    filchi_scheduler_init(pool->scheduler, arena, n_workers, spin_ns, operations->is_shared,
                           &filchi_execute_operations);
     executor->operations = operations;
     executor->kind_data = kind_data;

@@ -17,6 +17,9 @@ struct plan;
 
 struct pool_operations {
     const char *kind; /* "thread pool": for messages */
+    /* Are workers other processes (or act as if they were)? Then futexes and memory are shared, and
+     * who runs a future need not be who may deliver it. */
+    bool is_shared;
     /* Is a private pointer fine as an argument? */
     bool takes_pointers;
     /* Can a task that runs too long be stopped? */

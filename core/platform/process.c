@@ -1,14 +1,24 @@
-/* platform/process.c: counting forks with pthread_atfork. */
+/* platform/process.c: counting forks with pthread_atfork; what a worker process serves. */
 #include "platform/process.h"
 
+#include "base/cc.h"
 #include <filch/detail/atomic.h>
 #include <pthread.h>
 #include <stddef.h>
 
 static filch_atomic_u32 generation;
 
+/* Written while the process has one thread. */
+static struct served {
+    const void *arena_owner; /* NULL: nothing */
+    uint32_t tag;
+} process_serves;
+
+static THREAD_LOCAL struct served thread_serves;
+
 static void count_fork(void) {
     filch_store_relaxed(&generation, filch_load_relaxed(&generation) + 1);
+    process_serves = thread_serves = (struct served){NULL, PROCESS_OPENER};
 }
 
 uint32_t filchi_process_generation(void) {
@@ -19,4 +29,22 @@ int filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void
     /* Called again after a failure, this may count each fork twice, which does no harm. */
     int error = pthread_atfork(NULL, NULL, count_fork);
     return error != 0 ? error : pthread_atfork(prepare, parent, child);
+}
+
+void filchi_process_serve(const void *arena_owner, uint32_t tag) {
+    process_serves = (struct served){arena_owner, tag};
+}
+
+void filchi_process_serve_on_thread(const void *arena_owner, uint32_t tag) {
+    thread_serves = (struct served){arena_owner, tag};
+}
+
+uint32_t filchi_process_tag(const void *arena_owner) {
+    if (process_serves.arena_owner == arena_owner)
+        return process_serves.tag;
+    return thread_serves.arena_owner == arena_owner ? thread_serves.tag : PROCESS_OPENER;
+}
+
+bool filchi_process_serves(const void *arena_owner) {
+    return filchi_process_tag(arena_owner) != PROCESS_OPENER;
 }

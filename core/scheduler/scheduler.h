@@ -51,6 +51,8 @@ struct scheduler_operations {
     int (*start)(struct worker *worker);
     /* The calling worker now sits on worker->seat, or has none. */
     void (*move)(struct worker *worker);
+    /* Does what was put into worker->mail for this worker, and no other one, to do. */
+    void (*serve_mail)(struct worker *worker);
 };
 
 /* Lies at the start of a run of chunks of its own, with its first ring. */
@@ -70,6 +72,7 @@ struct worker {
     struct producer producer;
     struct deque batch;
     _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
+    filch_atomic_pointer mail; /* a stack of the layer above; see serve_mail and worker_notify */
     uint32_t number;
     uint32_t seat;      /* SEAT_NONE: it may not start tasks. Its own, or of who wakes it */
     uint32_t last_seat; /* where it sat when it last blocked */
