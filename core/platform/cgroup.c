@@ -1,5 +1,5 @@
 /* platform/cgroup.c: /proc/self/mountinfo says where hierarchies are mounted, /proc/self/cgroup which
- * group of each is ours, cpu.max (v2) or cpu.cfs_quota_us (v1) what it may use. */
+ * group of each is ours, cpu.max (v2) or cpu.cfs_quota_us (v1) how much CPU time it may use. */
 #include "platform/cgroup.h"
 
 #include <stddef.h>
@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A mounted hierarchy that limits CPU time. */
+/* A mounted hierarchy that may limit what we look for. */
 struct hierarchy {
+    const char *controller;
     bool is_v2;
     const char *at;   /* the mount point */
     const char *root; /* the group that is mounted there */
@@ -65,7 +66,8 @@ static bool parse_mount(char *line, struct hierarchy *hierarchy) {
     if (type == NULL || options == NULL)
         return false;
     hierarchy->is_v2 = strcmp(type, "cgroup2") == 0;
-    if (!hierarchy->is_v2 && (strcmp(type, "cgroup") != 0 || !has_word(options, "cpu")))
+    if (!hierarchy->is_v2 &&
+        (strcmp(type, "cgroup") != 0 || !has_word(options, hierarchy->controller)))
         return false;
     unescape(fields[3]);
     unescape(fields[4]);
@@ -81,7 +83,7 @@ static char *parse_group(char *line, const struct hierarchy *hierarchy) {
     if (id == NULL || controllers == NULL || rest == NULL)
         return NULL;
     bool is_ours = hierarchy->is_v2 ? strcmp(id, "0") == 0 && controllers[0] == '\0'
-                                    : has_word(controllers, "cpu");
+                                    : has_word(controllers, hierarchy->controller);
     rest[strcspn(rest, "\n")] = '\0';
     return is_ours ? rest : NULL;
 }
@@ -123,8 +125,46 @@ static const char *relative_group(const struct hierarchy *hierarchy, const char 
     return group + length;
 }
 
-/* Reads the numbers of one line; "max" and -1 are no limit. Returns: how many there were. */
-static int read_numbers(const char *path, long long numbers[2]) {
+/* The group and those above it, up to the mount point. */
+static void walk_hierarchy(const char *root, const struct hierarchy *hierarchy,
+                           void (*visit)(const char *directory, bool is_v2, void *arg), void *arg) {
+    char *group = find_group(root, hierarchy);
+    if (group == NULL)
+        return;
+    char directory[PATH_MAX];
+    int length = snprintf(directory, sizeof directory, "%s%s%s", root, hierarchy->at,
+                          relative_group(hierarchy, group));
+    size_t base = strlen(root) + strlen(hierarchy->at);
+    free(group);
+    if (length < 0 || (size_t)length >= sizeof directory)
+        return;
+    for (;;) {
+        visit(directory, hierarchy->is_v2, arg);
+        char *slash = strrchr(directory, '/');
+        if (slash == NULL || (size_t)(slash - directory) < base)
+            return;
+        *slash = '\0';
+    }
+}
+
+void filchi_cgroup_walk(const char *root, const char *controller,
+                        void (*visit)(const char *directory, bool is_v2, void *arg), void *arg) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/proc/self/mountinfo", root);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    char *line = NULL;
+    size_t size = 0;
+    struct hierarchy hierarchy = {.controller = controller};
+    while (getline(&line, &size, file) > 0)
+        if (parse_mount(line, &hierarchy))
+            walk_hierarchy(root, &hierarchy, visit, arg);
+    free(line);
+    fclose(file);
+}
+
+int filchi_cgroup_numbers(const char *path, long long numbers[2]) {
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return 0;
@@ -149,11 +189,12 @@ static void consider(struct cgroup_quota *least, long long quota_us, long long p
     snprintf(least->file, sizeof least->file, "%s", file);
 }
 
-static void read_directory(const char *directory, bool is_v2, struct cgroup_quota *least) {
+static void read_quota(const char *directory, bool is_v2, void *arg) {
+    struct cgroup_quota *least = arg;
     char path[CGROUP_PATH_BYTES];
     long long numbers[2] = {0, 0}, period[2];
     snprintf(path, sizeof path, "%s/%s", directory, is_v2 ? "cpu.max" : "cpu.cfs_quota_us");
-    int n = read_numbers(path, numbers);
+    int n = filchi_cgroup_numbers(path, numbers);
     if (is_v2) {
         if (n == 2)
             consider(least, numbers[0], numbers[1], path);
@@ -161,49 +202,15 @@ static void read_directory(const char *directory, bool is_v2, struct cgroup_quot
     }
     char period_path[CGROUP_PATH_BYTES];
     snprintf(period_path, sizeof period_path, "%s/cpu.cfs_period_us", directory);
-    if (n >= 1 && read_numbers(period_path, period) >= 1)
+    if (n >= 1 && filchi_cgroup_numbers(period_path, period) >= 1)
         consider(least, numbers[0], period[0], path);
-}
-
-/* The group and those above it, up to the mount point. */
-static void read_hierarchy(const char *root, const struct hierarchy *hierarchy,
-                           struct cgroup_quota *least) {
-    char *group = find_group(root, hierarchy);
-    if (group == NULL)
-        return;
-    char directory[PATH_MAX];
-    int length = snprintf(directory, sizeof directory, "%s%s%s", root, hierarchy->at,
-                          relative_group(hierarchy, group));
-    size_t base = strlen(root) + strlen(hierarchy->at);
-    free(group);
-    if (length < 0 || (size_t)length >= sizeof directory)
-        return;
-    for (;;) {
-        read_directory(directory, hierarchy->is_v2, least);
-        char *slash = strrchr(directory, '/');
-        if (slash == NULL || (size_t)(slash - directory) < base)
-            return;
-        *slash = '\0';
-    }
 }
 
 void filchi_cgroup_read(const char *root, struct cgroup_quota *quota) {
     quota->quota_us = 0;
     quota->period_us = 0;
     quota->file[0] = '\0';
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/proc/self/mountinfo", root);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return;
-    char *line = NULL;
-    size_t size = 0;
-    struct hierarchy hierarchy;
-    while (getline(&line, &size, file) > 0)
-        if (parse_mount(line, &hierarchy))
-            read_hierarchy(root, &hierarchy, quota);
-    free(line);
-    fclose(file);
+    filchi_cgroup_walk(root, "cpu", read_quota, quota);
 }
 
 int filchi_cgroup_cpus(const struct cgroup_quota *quota) {

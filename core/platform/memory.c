@@ -58,7 +58,8 @@ void filchi_memory_prefer_node(void *start, size_t bytes, int node) {
     unsigned long nodes[MOST_NODES / BITS] = {0};
     nodes[node / BITS] = 1UL << (node % BITS);
     int saved = errno;
-    syscall(SYS_mbind, start, bytes, MPOL_PREFERRED, nodes, (unsigned long)MOST_NODES + 1, 0);
+    syscall(SYS_mbind, start, bytes, MPOL_PREFERRED, nodes, (unsigned long)MOST_NODES + 1,
+            MPOL_MF_MOVE);
     errno = saved;
 }
 

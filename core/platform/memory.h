@@ -24,7 +24,8 @@ void filchi_memory_use_large_pages(void *start, size_t bytes);
 void filchi_memory_populate(void *start, size_t bytes);
 
 /* A wish: what is touched first here lies on this NUMA node (the system's number; -1: no wish), whoever
- * touches it. Of memory that processes share it holds for all of them. */
+ * touches it, and what this process alone has touched moves there. Of memory that processes share it
+ * holds for all of them. */
 void filchi_memory_prefer_node(void *start, size_t bytes, int node);
 
 /* Gives the pages back; what is read there later is zero. */

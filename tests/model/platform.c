@@ -7,8 +7,10 @@
 #include "platform/clock.h"
 #include "platform/event.h"
 #include "platform/futex.h"
+#include "platform/headroom.h"
 #include "platform/memory.h"
 #include "platform/process.h"
+#include "platform/shared_memory.h"
 #include "structures/arena.h"
 #include "structures/reclaim.h"
 
@@ -306,6 +308,40 @@ void filchi_memory_prefer_node(void *start, size_t bytes, int node) {
     (void)node;
 }
 
+/* ---- memory of several processes: those of a scenario are threads, and there is always enough ---- */
+
+bool filchi_shared_memory_open(struct shared_memory *memory, size_t bytes, size_t alignment) {
+    *memory = (struct shared_memory){.bytes = bytes, .descriptor = -1};
+    memory->start = filchi_memory_reserve(bytes, alignment);
+    return true;
+}
+
+bool filchi_shared_memory_back(const struct shared_memory *memory, void *start, size_t bytes) {
+    (void)memory;
+    return filchi_memory_commit(start, bytes);
+}
+
+void filchi_shared_memory_discard(void *start, size_t bytes) {
+    filchi_memory_discard(start, bytes);
+}
+
+void filchi_shared_memory_close(const struct shared_memory *memory) {
+    filchi_memory_release(memory->start, memory->bytes);
+}
+
+struct headroom *filchi_headroom_open(const char *root) {
+    return (struct headroom *)(uintptr_t)root;
+}
+
+size_t filchi_headroom_read(const struct headroom *headroom) {
+    (void)headroom;
+    return SIZE_MAX;
+}
+
+void filchi_headroom_close(struct headroom *headroom) {
+    (void)headroom;
+}
+
 /* ---- descriptors that polls wait for: no scenario has one ---- */
 
 int filchi_event_open(void) {
@@ -341,6 +377,11 @@ void filchi_report(const char *format, ...) {
 
 bool filchi_failure_was_read(void) {
     return true;
+}
+
+uint32_t filchi_process_tag(const void *arena_owner) {
+    (void)arena_owner;
+    return PROCESS_OPENER;
 }
 
 uint32_t filchi_process_generation(void) {

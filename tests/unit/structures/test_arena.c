@@ -21,7 +21,7 @@ static struct arena *open_small(void) {
 /* What the arena's table says about a run. */
 static size_t run_bytes(const struct arena *arena, const void *run) {
     size_t at = ((uintptr_t)run - (uintptr_t)arena) / CHUNK_BYTES;
-    return (size_t)filch_load_relaxed(&arena->words[at]) * CHUNK_BYTES;
+    return (size_t)chunk_n(filch_load_relaxed(&arena->words[at])) * CHUNK_BYTES;
 }
 
 TEST(arena, smoke) {
