@@ -45,7 +45,9 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
     size_t pool_bytes = round_up(sizeof(struct pool), CACHE_LINE);
     size_t bytes = pool_bytes + filchi_scheduler_bytes(n_workers);
     struct pool *pool =
-        arena == NULL ? NULL : filchi_arena_take(arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
+        arena == NULL
+            ? NULL
+            : filchi_arena_take(arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES, CHUNK_RUN);
     if (pool == NULL) {
         int error = errno;
         if (arena != NULL)

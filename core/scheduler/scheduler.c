@@ -63,7 +63,7 @@ struct producer *filchi_scheduler_join(struct scheduler *scheduler, int node) {
         if (p->node == node && filch_cas_acq_rel(&p->in_use, &abandoned, 1u)) /* PARTED */
             return p;
     }
-    struct producer *producer = filchi_arena_take(scheduler->arena, 1);
+    struct producer *producer = filchi_arena_take(scheduler->arena, 1, CHUNK_WORKER);
     if (producer == NULL)
         return NULL;
     filchi_producer_init(producer, scheduler);
@@ -115,7 +115,7 @@ static bool grow(struct producer *producer, size_t capacity) {
     struct scheduler *scheduler = producer->scheduler;
     size_t bytes = ring_bytes(capacity);
     struct ring *larger =
-        filchi_arena_take(scheduler->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
+        filchi_arena_take(scheduler->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES, CHUNK_RING);
     if (larger == NULL)
         return false;
     ring_init(larger, capacity);

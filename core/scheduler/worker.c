@@ -38,7 +38,7 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     struct worker *worker = scheduler_worker(scheduler, number);
     if (worker != NULL)
         return worker; /* made before; its thread has ended, or could not be started */
-    worker = filchi_arena_take(scheduler->arena, 1);
+    worker = filchi_arena_take(scheduler->arena, 1, CHUNK_WORKER);
     if (worker == NULL)
         return NULL;
     /* This thread is the first to touch it, but it is to lie where the worker runs. The rest of what

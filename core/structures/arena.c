@@ -158,7 +158,7 @@ static size_t try_claim(struct arena *arena, uint32_t at, size_t n, enum chunk_k
 /* Looks for a run from `from` on. Where the pages of a shared arena cannot be made, it goes on to look
  * for one that has them. */
 static void *search(struct arena *arena, uint32_t from, size_t n, enum chunk_kind kind) {
-    bool must_be_backed = false;
+    bool must_be_backed = false, is_zero = kind != CHUNK_RUN && kind != CHUNK_SHARED;
     uint32_t end = arena->n_chunks;
     for (uint32_t at = from; at + n <= end;) {
         if (arena->is_shared && !backing_reaches(arena, at + (uint32_t)n))
@@ -177,8 +177,9 @@ static void *search(struct arena *arena, uint32_t from, size_t n, enum chunk_kin
             at += (uint32_t)claimed + 1;
             continue;
         }
-        bool is_usable = arena->is_shared ? filchi_backing_make(arena, at, n, must_be_backed)
-                                          : make_usable(arena, at + (uint32_t)n);
+        bool is_usable = arena->is_shared
+                             ? filchi_backing_make(arena, at, n, must_be_backed, is_zero)
+                             : make_usable(arena, at + (uint32_t)n);
         if (!is_usable) {
             free_words(arena, at, n);
             if (!arena->is_shared)
@@ -199,7 +200,7 @@ static void *search(struct arena *arena, uint32_t from, size_t n, enum chunk_kin
     return NULL;
 }
 
-void *filchi_arena_take_as(struct arena *arena, size_t n_chunks, enum chunk_kind kind) {
+void *filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind kind) {
     void *run = NULL;
     if (n_chunks > 0 && n_chunks <= arena->n_chunks) {
         uint32_t hint = filch_load_relaxed(&arena->low_hint);
@@ -210,10 +211,6 @@ void *filchi_arena_take_as(struct arena *arena, size_t n_chunks, enum chunk_kind
     if (run == NULL)
         errno = ENOMEM;
     return run;
-}
-
-void *filchi_arena_take(struct arena *arena, size_t n_chunks) {
-    return filchi_arena_take_as(arena, n_chunks, CHUNK_RUN);
 }
 
 /* In a shared arena one CAS makes the run the giver's to free. */

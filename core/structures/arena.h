@@ -102,12 +102,10 @@ struct arena *filchi_arena_open_shared(size_t bytes);
 /* Unmaps everything, the header included; in this process. */
 void filchi_arena_close(struct arena *arena);
 
-/* A run of chunks. Its content: zero in a private arena; in a shared one undefined.
+/* A run of chunks, of a kind from CHUNK_RUN on. Its content: zero; of CHUNK_RUN and CHUNK_SHARED in a
+ * shared arena: anything.
  * Returns: NULL with errno set if there is no such run or the system has no memory. */
-void *filchi_arena_take(struct arena *arena, size_t n_chunks);
-
-/* The same, of a kind from CHUNK_RUN on. */
-void *filchi_arena_take_as(struct arena *arena, size_t n_chunks, enum chunk_kind kind);
+void *filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind kind);
 
 /* Gives a run back. */
 void filchi_arena_give(struct arena *arena, void *run);

@@ -3,7 +3,7 @@
 
 #include "platform/clock.h"
 #include "platform/headroom.h"
-#include <errno.h>
+#include <string.h>
 
 /* Before so many chunks (1 MiB) are made the limits are looked at; so what several processes make at
  * once stays within the reserve of headroom.h. */
@@ -85,12 +85,15 @@ static void note_taken(struct arena *arena, uint32_t end) {
         ;
 }
 
-bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_exist) {
+bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_exist,
+                         bool is_zero) {
     size_t end = at + n, n_made = 0;
     bool is_whole = true;
     note_taken(arena, (uint32_t)end);
     for (size_t i = at; i < end && is_whole;) {
         if (is_backed(arena, i)) {
+            if (is_zero)
+                memset((char *)arena + i * CHUNK_BYTES, 0, CHUNK_BYTES);
             i++;
             continue;
         }

@@ -8,9 +8,10 @@
 
 #include "structures/arena.h"
 
-/* Makes the missing pages of a run that the caller is TAKING; with `must_exist` it only looks.
+/* Makes the missing pages of a run that the caller is TAKING; with `must_exist` it only looks. With
+ * `is_zero` the others are zeroed.
  * Returns: false without memory; what was made stays, marked. */
-bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_exist);
+bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_exist, bool is_zero);
 
 /* The caller is GIVING the run: its pages stay as spare ones, or go. */
 void filchi_backing_release(struct arena *arena, uint32_t at, size_t n);

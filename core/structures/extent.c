@@ -11,7 +11,8 @@ void *filchi_extent_take(struct extents *extents, size_t bytes) {
     if (bytes > (size_t)1 << EXTENT_MAX_LOG2) {
         if (bytes > extents->arena->bytes)
             return NULL;
-        return filchi_arena_take(extents->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES);
+        return filchi_arena_take(extents->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES,
+                                 CHUNK_RUN);
     }
     uint32_t log2 = EXTENT_MIN_LOG2;
     while ((size_t)1 << log2 < bytes)

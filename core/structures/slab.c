@@ -54,7 +54,7 @@ static void advance(struct heap *heap) {
 }
 
 static bool add_slab(struct heap *heap) {
-    struct slab *slab = filchi_arena_take(heap->arena, 1);
+    struct slab *slab = filchi_arena_take(heap->arena, 1, CHUNK_SLAB);
     if (slab == NULL)
         return false;
     /* A future's first access to its block reads it, which would map the shared zero page; the write

@@ -178,15 +178,15 @@ int __wrap_madvise(void *at, size_t bytes, int advice) {
 struct arena;
 struct heap;
 struct extents;
-void *__real_filchi_arena_take(struct arena *arena, size_t n_chunks);
+void *__real_filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind kind);
 bool __real_filchi_heap_refill(struct heap *heap);
 void *__real_filchi_extent_take(struct extents *extents, size_t bytes);
-void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks);
+void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind kind);
 bool __wrap_filchi_heap_refill(struct heap *heap);
 void *__wrap_filchi_extent_take(struct extents *extents, size_t bytes);
 
-void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks) {
-    return fails_with(CALL_CHUNK, ENOMEM) ? NULL : __real_filchi_arena_take(arena, n_chunks);
+void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind kind) {
+    return fails_with(CALL_CHUNK, ENOMEM) ? NULL : __real_filchi_arena_take(arena, n_chunks, kind);
 }
 
 bool __wrap_filchi_heap_refill(struct heap *heap) {

@@ -26,14 +26,14 @@ static size_t run_bytes(const struct arena *arena, const void *run) {
 
 TEST(arena, smoke) {
     struct arena *arena = open_small();
-    unsigned char *run = filchi_arena_take(arena, 3);
+    unsigned char *run = filchi_arena_take(arena, 3, CHUNK_RUN);
     CHECK_NOT_NULL(run);
     CHECK_EQ((uintptr_t)run % CHUNK_BYTES, 0);
     CHECK_EQ(run_bytes(arena, run), 3 * CHUNK_BYTES);
     for (size_t i = 0; i < 3 * CHUNK_BYTES; i++)
         CHECK_EQ(run[i], 0);
     memset(run, 0xee, 3 * CHUNK_BYTES);
-    unsigned char *other = filchi_arena_take(arena, 1);
+    unsigned char *other = filchi_arena_take(arena, 1, CHUNK_RUN);
     CHECK(other >= run + 3 * CHUNK_BYTES || other + CHUNK_BYTES <= run);
     filchi_arena_give(arena, run);
     filchi_arena_give(arena, other);
@@ -42,10 +42,10 @@ TEST(arena, smoke) {
 
 TEST(arena, empty) {
     struct arena *arena = open_small();
-    CHECK_NULL(filchi_arena_take(arena, 0));
-    CHECK_NULL(filchi_arena_take(arena, SMALL + 1));
-    CHECK_NULL(filchi_arena_take(arena, SIZE_MAX));
-    CHECK_NULL(filchi_arena_take(arena, SMALL)); /* the head takes one */
+    CHECK_NULL(filchi_arena_take(arena, 0, CHUNK_RUN));
+    CHECK_NULL(filchi_arena_take(arena, SMALL + 1, CHUNK_RUN));
+    CHECK_NULL(filchi_arena_take(arena, SIZE_MAX, CHUNK_RUN));
+    CHECK_NULL(filchi_arena_take(arena, SMALL, CHUNK_RUN)); /* the head takes one */
     filchi_arena_close(arena);
 }
 
@@ -55,25 +55,26 @@ TEST(arena, full) {
     void *runs[USABLE];
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < USABLE; i++) {
-            runs[i] = filchi_arena_take(arena, 1);
+            runs[i] = filchi_arena_take(arena, 1, CHUNK_RUN);
             CHECK_NOT_NULL(runs[i]);
             memset(runs[i], i, CHUNK_BYTES);
             for (int j = 0; j < i; j++)
                 CHECK(runs[j] != runs[i]);
         }
-        CHECK_NULL(filchi_arena_take(arena, 1));
+        CHECK_NULL(filchi_arena_take(arena, 1, CHUNK_RUN));
         filchi_arena_give(arena, runs[17]); /* one hole, and no run of two */
-        CHECK_NULL(filchi_arena_take(arena, 2));
-        void *again = filchi_arena_take(arena, 1);
+        CHECK_NULL(filchi_arena_take(arena, 2, CHUNK_RUN));
+        void *again = filchi_arena_take(arena, 1, CHUNK_RUN);
         CHECK_PTR_EQ(again, runs[17]);
         for (int i = 0; i < USABLE; i += 2) /* every second one */
             filchi_arena_give(arena, runs[i]);
-        CHECK_NULL(filchi_arena_take(arena, 2));
+        CHECK_NULL(filchi_arena_take(arena, 2, CHUNK_RUN));
         for (int i = 1; i < USABLE; i += 2)
             filchi_arena_give(arena, runs[i]);
-        void *all = filchi_arena_take(arena, USABLE); /* what was given back is whole again */
+        void *all =
+            filchi_arena_take(arena, USABLE, CHUNK_RUN); /* what was given back is whole again */
         CHECK_NOT_NULL(all);
-        CHECK_NULL(filchi_arena_take(arena, 1));
+        CHECK_NULL(filchi_arena_take(arena, 1, CHUNK_RUN));
         filchi_arena_give(arena, all);
     }
     filchi_arena_close(arena);
@@ -82,7 +83,7 @@ TEST(arena, full) {
 TEST(arena, pages_that_are_given_back_are_clean) {
     struct arena *arena = open_small();
     for (int i = 0; i < 3; i++) {
-        unsigned char *run = filchi_arena_take(arena, 2);
+        unsigned char *run = filchi_arena_take(arena, 2, CHUNK_RUN);
         for (size_t j = 0; j < 2 * CHUNK_BYTES; j += 512)
             CHECK_EQ(run[j], 0);
         memset(run, 0xff, 2 * CHUNK_BYTES);
@@ -93,7 +94,7 @@ TEST(arena, pages_that_are_given_back_are_clean) {
 
 TEST(arena, references_are_addresses) {
     struct arena *arena = open_small();
-    char *run = filchi_arena_take(arena, 2);
+    char *run = filchi_arena_take(arena, 2, CHUNK_RUN);
     for (size_t i = 0; i < 2 * CHUNK_BYTES; i += 64)
         CHECK_PTR_EQ(arena_address(arena, arena_reference(arena, run + i)), run + i);
     filchi_arena_close(arena);
@@ -103,8 +104,8 @@ TEST(arena, too_small_and_too_large) {
     CHECK_NULL(filchi_arena_open(CHUNK_BYTES)); /* the head alone */
     struct arena *arena = filchi_arena_open(2 * CHUNK_BYTES);
     CHECK_NOT_NULL(arena);
-    CHECK_NOT_NULL(filchi_arena_take(arena, 1));
-    CHECK_NULL(filchi_arena_take(arena, 1));
+    CHECK_NOT_NULL(filchi_arena_take(arena, 1, CHUNK_RUN));
+    CHECK_NULL(filchi_arena_take(arena, 1, CHUNK_RUN));
     filchi_arena_close(arena);
     arena = filchi_arena_open(SIZE_MAX / 2); /* cut at what references reach, or refused */
     if (arena != NULL) {
@@ -151,7 +152,7 @@ static void *take_and_give(void *arg) {
             *run = NULL;
             continue;
         }
-        *run = filchi_arena_take(shared, n);
+        *run = filchi_arena_take(shared, n, CHUNK_RUN);
         if (*run == NULL)
             continue; /* full for the moment */
         CHECK_EQ(run_bytes(shared, *run), n * CHUNK_BYTES);
@@ -173,7 +174,7 @@ static void run_threads(void) {
         threads[i] = thread_start(take_and_give, (void *)(i + 1));
     for (int i = 0; i < THREADS; i++)
         thread_join(threads[i]);
-    void *all = filchi_arena_take(shared, shared->n_chunks - shared->first_chunk);
+    void *all = filchi_arena_take(shared, shared->n_chunks - shared->first_chunk, CHUNK_RUN);
     CHECK_NOT_NULL(all); /* nothing leaked */
     filchi_arena_close(shared);
 }
