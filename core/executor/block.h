@@ -14,7 +14,7 @@ enum block_extents {
     BLOCK_HAS_ARGS = 1,
     BLOCK_HAS_VALUE = 2,
     BLOCK_HAS_TEXT = 4, /* the result is a string or bytes, in an extent of its own */
-    BLOCK_HAS_NAME = 8,
+    BLOCK_HAS_OPTIONS = 8,
     BLOCK_HAS_CHUNK = 16, /* the task is a chunk of a map */
 };
 

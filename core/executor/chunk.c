@@ -148,10 +148,11 @@ void filchi_chunk_release(struct pool *pool, filch_future *future) {
 
 bool filchi_chunk_seal_item(struct pool *pool, struct chunk *chunk) {
     const filch_task_type *type = chunk->type;
+    char *args = chunk->args + chunk->n * chunk->args_stride;
+    if ((type->copies | pool->must_look) &&
+        filchi_transport_check("filch_map", pool, type, args) != FILCH_OK)
+        return false;
     if (type->copies) {
-        char *args = chunk->args + chunk->n * chunk->args_stride;
-        if (filchi_transport_check("filch_map", type, args) != FILCH_OK)
-            return false;
         struct producer *producer = filchi_pool_producer(pool);
         size_t size = filchi_transport_size(type, args);
         void *copy = producer == NULL || size == SIZE_MAX

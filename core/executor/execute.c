@@ -52,7 +52,7 @@ static inline enum future_phase run_task(struct worker *worker, struct pool *poo
     struct block *block = block_of(future);
     const filch_task_type *type = future->type;
     uint32_t generation = filchi_process_generation();
-    frame.name = likely(future->name == 0) ? type->name : filchi_future_name(future);
+    frame.name = likely(future->options == 0) ? type->name : filchi_future_name(future);
     filchi_frame_enter(&frame);
     int code = type->run(block->args, future->value);
     leave_if_forked(generation);

@@ -4,9 +4,11 @@
 #include "executor/block.h"
 #include "executor/execute.h"
 #include "executor/frame.h"
+#include "executor/modules.h"
 #include "executor/options.h"
 #include "executor/plan.h"
 #include "executor/registry.h"
+#include "executor/shared.h"
 #include "platform/clock.h"
 #include "platform/futex.h"
 #include "platform/memory.h"
@@ -62,6 +64,8 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
     strcpy(pool->host.broken_because, "no worker could be started"); /* until it breaks otherwise */
     pool->arena = arena;
     pool->executor = executor;
+    pool->takes_pointers = operations->takes_pointers;
+    pool->must_look = !operations->takes_pointers;
     pool->scheduler = (struct scheduler *)((char *)pool + pool_bytes);
     arena->owner = pool;
     filchi_scheduler_init(pool->scheduler, arena, n_workers, spin_ns, operations->is_shared,
@@ -71,9 +75,14 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
     executor->pool = pool;
     executor->fork_generation = filchi_process_generation();
     pthread_mutex_init(&executor->lock, NULL);
-    int error = filchi_registry_add(executor);
+    int error = 0;
+    if (pool->must_look && (pool->modules = filchi_modules_open()) == NULL)
+        error = ENOMEM;
+    if (error == 0)
+        error = filchi_registry_add(executor);
     if (error == 0)
         return executor;
+    filchi_modules_close(pool->modules);
     pthread_mutex_destroy(&executor->lock);
     filchi_arena_close(arena);
     free(executor);
@@ -314,6 +323,7 @@ static void leave_arena(struct pool *pool) {
     struct producer *producer = (struct producer *)filch_load_acquire(&scheduler->outside);
     for (; producer != NULL; producer = producer->next)
         n_live += filchi_heap_retire(&producer->futures);
+    n_live += filchi_shared_leave(pool);
     filchi_arena_expect(arena, n_live);
 }
 
@@ -330,6 +340,7 @@ void filch_close(filch_executor *executor) {
     pthread_mutex_destroy(&executor->lock);
     struct pool *pool = executor->pool;
     pool->executor = NULL;
+    filchi_modules_close(pool->modules);
     filchi_plan_free(executor->plan);
     free(executor);
     leave_arena(pool);

@@ -4,8 +4,10 @@
  * chunks are submitted ahead of the iteration; the others are packed and held back, or, with .next,
  * not even read. How large a chunk is the grain says, from what the chunks before it took. */
 #include "base/status.h"
+#include "executor/modules.h"
 #include "executor/options.h"
 #include "executor/results.h"
+#include "executor/transport.h"
 #include "platform/clock.h"
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +55,8 @@ filch_results *filch_map_open(filch_executor *executor, const filch_task_type *t
     double seconds;
     if (!filchi_executor_check(function, executor) ||
         filchi_executor_check_open(function, executor->pool) != FILCH_OK ||
-        read_options(function, has_items, n, given, &options, &seconds) != FILCH_OK)
+        read_options(function, has_items, n, given, &options, &seconds) != FILCH_OK ||
+        filchi_modules_check_type(function, executor->pool, type) != FILCH_OK)
         return NULL;
     if (n > SIZE_MAX / 2 / filchi_chunk_item_bytes(type)) {
         filchi_fail(FILCH_NO_MEMORY, "%s: n is %zu, more items than memory can hold", function, n);
@@ -133,7 +136,7 @@ static filch_status pass_packing_on(filch_results *results) {
     filch_future *future = results->packing;
     struct chunk *chunk = chunk_of(future);
     bool is_sealed = true;
-    if (!results->type->copies)
+    if (!filchi_transport_must_check(results->pool, results->type))
         chunk->n = results->packing_room;
     while (chunk->n < results->packing_room && is_sealed)
         is_sealed = filchi_chunk_seal_item(results->pool, chunk);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 struct plan;
+struct modules;
 
 struct pool_operations {
     const char *kind; /* "thread pool": for messages */
@@ -38,12 +39,17 @@ struct pool {
     struct future_host host; /* first: the arena's owner as futures see it */
     struct arena *arena;
     struct scheduler *scheduler;
-    filch_executor *executor;      /* of the process that opened it; valid until close */
-    uint64_t serial;               /* never used twice in a process */
+    bool takes_pointers;      /* see pool_operations */
+    bool must_look;           /* at each task before it may travel: its pointers, its code */
+    filch_executor *executor; /* of the process that opened it; valid until close */
+    struct modules *modules;  /* what workers have of the program's code; NULL: all (modules.h) */
+    uint64_t serial;          /* never used twice in a process */
     filch_atomic_u64 spare_chunks; /* a stack: reference of the first, and a tag (chunk.h) */
     filch_atomic_u32 n_spare_chunks;
-    filch_atomic_u32 n_delivering; /* outside threads that are running callbacks */
-    filch_atomic_u32 is_broken;    /* 1: broken_because is being written, 2: it is there */
+    filch_atomic_u32 n_delivering;   /* outside threads that are running callbacks */
+    filch_atomic_u64 shared_extents; /* of filch_shared_alloc; see shared.c */
+    struct pool *next_left;          /* of those that are closed and have some */
+    filch_atomic_u32 is_broken;      /* 1: broken_because is being written, 2: it is there */
 };
 
 struct filch_executor {

@@ -2,7 +2,9 @@
 #include "executor/range.h"
 
 #include "base/status.h"
+#include "executor/modules.h"
 #include "executor/submit.h"
+#include "executor/transport.h"
 #include "future/error.h"
 #include "platform/clock.h"
 #include "platform/process.h"
@@ -203,7 +205,7 @@ static filch_status run_range(struct range *range, filch_future *root) {
 }
 
 static filch_status check_arguments(const filch_executor *executor, size_t begin, size_t end,
-                                    void (*body)(size_t, size_t, void *)) {
+                                    void (*body)(size_t, size_t, void *), const void *arg) {
     if (!filchi_executor_check(function, executor))
         return filch_error_status();
     if (body == NULL)
@@ -211,7 +213,12 @@ static filch_status check_arguments(const filch_executor *executor, size_t begin
     if (begin > end)
         return filchi_fail(FILCH_INVALID, "%s: begin is %zu and end is %zu; pass begin <= end",
                            function, begin, end);
-    return filchi_executor_check_open(function, executor->pool);
+    filch_status status = filchi_executor_check_open(function, executor->pool);
+    if (status == FILCH_OK)
+        status = filchi_modules_check_code(function, executor->pool, "body", (void (*)(void))body);
+    if (status == FILCH_OK)
+        status = filchi_transport_check_pointer(function, executor->pool, "arg", arg);
+    return status;
 }
 
 static uint32_t count_parts(const struct pool *pool, size_t n) {
@@ -223,7 +230,7 @@ static uint32_t count_parts(const struct pool *pool, size_t n) {
 
 filch_status filch_for(filch_executor *executor, size_t begin, size_t end,
                        void (*body)(size_t begin, size_t end, void *arg), void *arg) {
-    filch_status status = check_arguments(executor, begin, end, body);
+    filch_status status = check_arguments(executor, begin, end, body, arg);
     if (status != FILCH_OK || begin == end)
         return status;
     struct pool *pool = executor->pool;

@@ -33,6 +33,14 @@ static THREAD_LOCAL struct {
     struct membership *all;
 } mine;
 
+void filchi_registry_lock(void) {
+    pthread_mutex_lock(&registry.lock);
+}
+
+void filchi_registry_unlock(void) {
+    pthread_mutex_unlock(&registry.lock);
+}
+
 /* With the lock held. */
 static bool is_open(uint64_t serial) {
     for (filch_executor *executor = registry.first; executor != NULL;

@@ -13,6 +13,10 @@
  * cannot get what it needs once (fork handlers, a thread-specific key). */
 int filchi_registry_add(filch_executor *executor);
 
+/* The registry's lock, for other short lists of this process: no forked child finds it taken. */
+void filchi_registry_lock(void);
+void filchi_registry_unlock(void);
+
 /* Blocks: while the end of the program waits for the executor's tasks. */
 void filchi_registry_remove(filch_executor *executor);
 

@@ -1,7 +1,9 @@
 /* executor/submit.c: one task into the queue of the thread that submits it. */
 #include "executor/submit.h"
 
+#include "base/assert.h"
 #include "base/status.h"
+#include "executor/modules.h"
 #include "executor/options.h"
 #include "executor/transport.h"
 #include "platform/topology.h"
@@ -104,6 +106,28 @@ static filch_status read_options(const char *function, struct pool *pool,
     return FILCH_OK;
 }
 
+/* What the task's end needs of its options, in an extent of its own. Threads do not die alone: there
+ * only the name is of use. */
+static filch_status keep_options(const char *function, struct pool *pool, struct producer *home,
+                                 filch_future *future, const filch_submit_options *options) {
+    bool is_mortal = pool->host.is_shared && (options->retries > 0 || options->timeout > 0);
+    if (options->name == NULL && !is_mortal)
+        return FILCH_OK;
+    size_t name_bytes = options->name == NULL ? 0 : strlen(options->name) + 1;
+    struct future_options *kept = filchi_extent_take(&home->extents, sizeof *kept + name_bytes);
+    if (kept == NULL)
+        return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for the task's options", function);
+    double timeout_ns = ceil(options->timeout * 1e9);
+    kept->timeout_ns = timeout_ns < 0x1p63 ? (uint64_t)timeout_ns : 0; /* 292 years: no limit */
+    filch_store_relaxed(&kept->retries_left, (uint32_t)options->retries);
+    kept->has_name = options->name != NULL;
+    if (kept->has_name)
+        memcpy(kept->name, options->name, name_bytes);
+    future->options = arena_reference(pool->arena, kept);
+    future->extents |= BLOCK_HAS_OPTIONS;
+    return FILCH_OK;
+}
+
 /* `*producer` is where the block comes from, and becomes the one that it goes to. */
 static filch_status apply_options(const char *function, struct pool *pool,
                                   struct producer **producer, filch_future *future,
@@ -117,16 +141,18 @@ static filch_status apply_options(const char *function, struct pool *pool,
             status = filchi_fail(FILCH_NO_MEMORY, "%s: no memory for a queue to NUMA node %d",
                                  function, options.numa_node - 1);
     }
-    if (status != FILCH_OK || options.name == NULL)
+    if (status != FILCH_OK)
         return status;
-    size_t size = strlen(options.name) + 1;
-    char *name = filchi_extent_take(&home->extents, size);
-    if (name == NULL)
-        return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for .name", function);
-    memcpy(name, options.name, size);
-    future->name = arena_reference(pool->arena, name);
-    future->extents |= BLOCK_HAS_NAME;
-    return FILCH_OK;
+    return keep_options(function, pool, home, future, &options);
+}
+
+/* Returns: false for a block whose bit was wrong, which nobody's death explains in a private pool. */
+static inline bool init_block(const struct pool *pool, struct block *block,
+                              const filch_task_type *type) {
+    bool was_free = filchi_future_init(&block->future, type);
+    debug_check(was_free || pool->host.is_shared);
+    (void)pool;
+    return was_free;
 }
 
 static inline filch_future *take_block(const char *function, struct pool *pool,
@@ -134,20 +160,22 @@ static inline filch_future *take_block(const char *function, struct pool *pool,
     if (unlikely(filchi_executor_check_open(function, pool) != FILCH_OK))
         return NULL;
     *producer = filchi_pool_producer(pool);
-    struct block *block = *producer == NULL ? NULL : heap_take(&(*producer)->futures);
-    if (unlikely(block == NULL)) {
-        filchi_fail(FILCH_NO_MEMORY,
-                    "%s: no memory for one more pending task ('%s'); release "
-                    "futures that are no longer needed",
-                    function, type->name);
-        return NULL;
-    }
-    void *next = heap_peek(&(*producer)->futures);
-    if (next != NULL) {
-        __builtin_prefetch(next, 1);
-        __builtin_prefetch((char *)next + CACHE_LINE, 1);
-    }
-    filchi_future_init(&block->future, type);
+    struct block *block;
+    do {
+        block = *producer == NULL ? NULL : heap_take(&(*producer)->futures);
+        if (unlikely(block == NULL)) {
+            filchi_fail(FILCH_NO_MEMORY,
+                        "%s: no memory for one more pending task ('%s'); release "
+                        "futures that are no longer needed",
+                        function, type->name);
+            return NULL;
+        }
+        void *next = heap_peek(&(*producer)->futures);
+        if (next != NULL) {
+            __builtin_prefetch(next, 1);
+            __builtin_prefetch((char *)next + CACHE_LINE, 1);
+        }
+    } while (unlikely(!init_block(pool, block, type)));
     return &block->future;
 }
 
@@ -166,6 +194,12 @@ static COLD filch_future *give_block_back(filch_future *future) {
     return NULL;
 }
 
+static filch_status look_at(const char *function, struct pool *pool, const filch_task_type *type,
+                            const void *args) {
+    filch_status status = filchi_modules_check_type(function, pool, type);
+    return status != FILCH_OK ? status : filchi_transport_check(function, pool, type, args);
+}
+
 static inline filch_future *pack(const char *function, struct pool *pool,
                                  const filch_task_type *type, const void *args,
                                  const filch_submit_options *options, struct producer **producer) {
@@ -173,8 +207,8 @@ static inline filch_future *pack(const char *function, struct pool *pool,
     if (unlikely(future == NULL))
         return NULL;
     size_t args_size = type->args_size;
-    if (type->copies) {
-        if (filchi_transport_check(function, type, args) != FILCH_OK)
+    if (type->copies | pool->must_look) {
+        if (look_at(function, pool, type, args) != FILCH_OK)
             return give_block_back(future);
         args_size = filchi_transport_size(type, args);
     }
@@ -241,6 +275,8 @@ filch_future *filch_submit_raw(filch_executor *executor, filch_raw_fn *fn, const
     if (!filchi_executor_check(function, executor))
         return NULL;
     struct pool *pool = executor->pool;
+    if (filchi_modules_check_code(function, pool, "raw task", (void (*)(void))fn) != FILCH_OK)
+        return NULL;
     struct producer *producer;
     const filch_task_type *used = result_size == 0 ? &void_type : &type;
     filch_future *future = take_block(function, pool, used, &producer);

@@ -3,8 +3,10 @@
 
 #include "base/status.h"
 #include "executor/chunk.h"
+#include "executor/shared.h"
 #include "future/error.h"
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,19 +20,56 @@ static bool add(size_t *sum, size_t n) {
     return !__builtin_add_overflow(*sum, n, sum) && *sum < SIZE_MAX / 2;
 }
 
-filch_status filchi_transport_check(const char *function, const filch_task_type *type,
-                                    const void *args) {
-    for (unsigned i = 0; i < type->n_params; i++) {
-        if (type->kinds[i] != FILCH_KIND_BYTES)
-            continue;
-        const filch_bytes *bytes = param(type, args, i);
-        if (bytes->data == NULL && bytes->size > 0)
-            return filchi_fail(FILCH_INVALID,
-                               "%s: argument %u of task '%s' has a size of %zu bytes, but its data "
-                               "is NULL",
-                               function, i + 1, type->name, bytes->size);
+bool filchi_transport_must_check(const struct pool *pool, const filch_task_type *type) {
+    if (type->copies)
+        return true;
+    for (unsigned i = 0; !pool->takes_pointers && i < type->n_params; i++)
+        if (type->kinds[i] == FILCH_KIND_POINTER)
+            return true;
+    return false;
+}
+
+filch_status filchi_transport_check_pointer(const char *function, const struct pool *pool,
+                                            const char *what, const void *pointer) {
+    if (pool->takes_pointers || pointer == NULL || filchi_shared_has(pool, pointer))
+        return FILCH_OK;
+    return filchi_fail(FILCH_INVALID,
+                       "%s: %s points to private memory of this process, which workers do not see; "
+                       "use filch_shared_alloc, filch_bytes or a value",
+                       function, what);
+}
+
+static filch_status check_pointer(const char *function, const struct pool *pool,
+                                  const filch_task_type *type, const void *args, unsigned i) {
+    const void *pointer;
+    memcpy(&pointer, param(type, args, i), sizeof pointer);
+    if (pool->takes_pointers || pointer == NULL)
+        return FILCH_OK;
+    char what[160];
+    snprintf(what, sizeof what, "argument %u of task '%s'", i + 1, type->name);
+    return filchi_transport_check_pointer(function, pool, what, pointer);
+}
+
+static filch_status check_bytes(const char *function, const filch_task_type *type, const void *args,
+                                unsigned i) {
+    const filch_bytes *bytes = param(type, args, i);
+    if (bytes->data != NULL || bytes->size == 0)
+        return FILCH_OK;
+    return filchi_fail(FILCH_INVALID,
+                       "%s: argument %u of task '%s' has a size of %zu bytes, but its data is NULL",
+                       function, i + 1, type->name, bytes->size);
+}
+
+filch_status filchi_transport_check(const char *function, const struct pool *pool,
+                                    const filch_task_type *type, const void *args) {
+    filch_status status = FILCH_OK;
+    for (unsigned i = 0; status == FILCH_OK && i < type->n_params; i++) {
+        if (type->kinds[i] == FILCH_KIND_BYTES)
+            status = check_bytes(function, type, args, i);
+        else if (type->kinds[i] == FILCH_KIND_POINTER)
+            status = check_pointer(function, pool, type, args, i);
     }
-    return FILCH_OK;
+    return status;
 }
 
 size_t filchi_transport_size(const filch_task_type *type, const void *args) {
@@ -210,7 +249,7 @@ void filchi_transport_dispose(struct block *block) {
         filchi_extent_give(arena, *(void **)future->value);
     if (future->extents & BLOCK_HAS_VALUE)
         filchi_extent_give(arena, future->value);
-    if (future->extents & BLOCK_HAS_NAME)
-        filchi_extent_give(arena, arena_address(arena, future->name));
+    if (future->extents & BLOCK_HAS_OPTIONS)
+        filchi_extent_give(arena, future_options(future));
     future->extents = 0;
 }

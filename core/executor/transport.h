@@ -5,9 +5,16 @@
 #include "executor/block.h"
 #include "executor/frame.h"
 
-/* Are the arguments of a type that copies fit to travel? Else the thread's failure names the one. */
-filch_status filchi_transport_check(const char *function, const filch_task_type *type,
-                                    const void *args);
+/* Must arguments of this type be looked at before they may travel? */
+bool filchi_transport_must_check(const struct pool *pool, const filch_task_type *type);
+
+/* Are they fit to travel? Else the thread's failure names the one that is not, and the remedy. */
+filch_status filchi_transport_check(const char *function, const struct pool *pool,
+                                    const filch_task_type *type, const void *args);
+
+/* The same of one pointer, which `what` names: is it NULL, or memory that every worker sees? */
+filch_status filchi_transport_check_pointer(const char *function, const struct pool *pool,
+                                            const char *what, const void *pointer);
 
 /* The size of one argument tuple with everything it refers to, copied strings and bytes included.
  * Returns: SIZE_MAX if that is more than there is. */

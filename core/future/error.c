@@ -61,8 +61,8 @@ void filchi_error_give(struct arena *arena, filch_error *error) {
 }
 
 const char *filchi_future_name(const filch_future *future) {
-    return future->name == 0 ? future->type->name
-                             : (const char *)arena_address(future_arena(future), future->name);
+    const struct future_options *options = future_options(future);
+    return options != NULL && options->has_name ? options->name : future->type->name;
 }
 
 static bool is_made_on_demand(uint64_t state) {

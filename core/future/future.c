@@ -8,21 +8,22 @@
 #include "platform/futex.h"
 #include "platform/process.h"
 
-void filchi_future_init(filch_future *future, const filch_task_type *type) {
+bool filchi_future_init(filch_future *future, const filch_task_type *type) {
     uint64_t state = filch_load_relaxed(&future->state);
     uint64_t next = ((uint64_t)(state_generation(state) + 1) << FUTURE_GENERATION_SHIFT);
-    /* A CAS, since bits say which block is free and bits are hints; it cannot fail while one process
-     * owns the slab. */
-    bool was_free = filch_cas_relaxed(&future->state, &state, next | FUTURE_INIT);
-    debug_check(was_free && state_phase(state) == FUTURE_FREE);
-    (void)was_free;
+    /* Bits say which block is free, and bits are hints; the state word is the truth. A free one has
+     * nothing but its generation. */
+    state &= FUTURE_GENERATION;
+    if (unlikely(!filch_cas_relaxed(&future->state, &state, next | FUTURE_INIT)))
+        return false;
     filch_store_relaxed(&future->subscribers, NULL);
     future->type = type;
     filch_store_relaxed(&future->error, NULL);
     filch_store_relaxed(&future->handles, 1u);
     filch_store_relaxed(&future->looked_at, 0u);
     future->extents = 0;
-    future->name = 0;
+    future->options = 0;
+    return true;
 }
 
 /* INIT, PENDING or done -> FREE; the block may be taken again at once. */

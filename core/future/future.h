@@ -89,6 +89,14 @@ struct future_host {
     filch_atomic_u64 n_broken;
 };
 
+/* What submit was told about the task beyond its arguments, where it was; an extent. */
+struct future_options {
+    uint64_t timeout_ns; /* each run may last so long; 0: no limit */
+    filch_atomic_u32 retries_left;
+    bool has_name;
+    char name[];
+};
+
 /* The first cache line of a block; the layer above puts the second one behind it. */
 struct filch_future {
     filch_atomic_u64 state;
@@ -100,7 +108,7 @@ struct filch_future {
     filch_atomic_u32 handles;   /* of this process */
     filch_atomic_u32 looked_at; /* somebody has seen the error */
     uint32_t extents;           /* bits of the layer above: what dispose has to free */
-    uint32_t name;              /* arena reference of the .name given to submit; 0: none */
+    uint32_t options;           /* arena reference of a future_options; 0: none */
 };
 _Static_assert(sizeof(struct filch_future) == CACHE_LINE, "one cache line of header");
 
@@ -132,8 +140,9 @@ static inline uint64_t future_state(const filch_future *future) {
     return filch_load_acquire(&future->state); /* OUTCOME */
 }
 
-/* FREE -> INIT, with the next generation; one handle, no subscriber, no error. */
-void filchi_future_init(filch_future *future, const filch_task_type *type);
+/* FREE -> INIT, with the next generation; one handle, no subscriber, no error. Returns: false if the
+ * block is not free: bits that say which are may be wrong after a death. */
+bool filchi_future_init(filch_future *future, const filch_task_type *type);
 
 /* INIT -> PENDING. Returns: the generation. */
 static inline uint32_t future_publish(filch_future *future) {
@@ -186,6 +195,11 @@ filch_status filchi_future_await(filch_future *future, uint64_t deadline_ns);
 
 /* Waits for the outcome of a future whose subscriber has been told: it is about to be made known. */
 void filchi_future_await_outcome(filch_future *future);
+
+/* The options given to submit, or NULL. */
+static inline struct future_options *future_options(const filch_future *future) {
+    return future->options == 0 ? NULL : arena_address(future_arena(future), future->options);
+}
 
 /* The name that errors and reports give. */
 const char *filchi_future_name(const filch_future *future);

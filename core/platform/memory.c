@@ -51,16 +51,29 @@ void filchi_memory_populate(void *start, size_t bytes) {
 #endif
 }
 
+enum { MOST_NODES = MEMORY_NODE_WORDS * 64 };
+
+/* The kernel's words are longs; a node's bit is where a long of 64 bits has it, and on other machines
+ * nothing is wished. */
+static void set_policy(void *start, size_t bytes, int policy,
+                       const uint64_t nodes[MEMORY_NODE_WORDS]) {
+    int saved = errno;
+    if (sizeof(unsigned long) == sizeof(uint64_t))
+        syscall(SYS_mbind, start, bytes, policy, nodes, (unsigned long)MOST_NODES + 1,
+                MPOL_MF_MOVE);
+    errno = saved;
+}
+
 void filchi_memory_prefer_node(void *start, size_t bytes, int node) {
-    enum { MOST_NODES = 1024, BITS = 8 * sizeof(unsigned long) };
     if (node < 0 || node >= MOST_NODES)
         return;
-    unsigned long nodes[MOST_NODES / BITS] = {0};
-    nodes[node / BITS] = 1UL << (node % BITS);
-    int saved = errno;
-    syscall(SYS_mbind, start, bytes, MPOL_PREFERRED, nodes, (unsigned long)MOST_NODES + 1,
-            MPOL_MF_MOVE);
-    errno = saved;
+    uint64_t nodes[MEMORY_NODE_WORDS] = {0};
+    nodes[node / 64] = (uint64_t)1 << (node % 64);
+    set_policy(start, bytes, MPOL_PREFERRED, nodes);
+}
+
+void filchi_memory_interleave(void *start, size_t bytes, const uint64_t nodes[MEMORY_NODE_WORDS]) {
+    set_policy(start, bytes, MPOL_INTERLEAVE, nodes);
 }
 
 void filchi_memory_discard(void *start, size_t bytes) {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Reserves `bytes` of address space, aligned to `alignment` (both multiples of the page size).
  * Returns: NULL if there is none, errno set. */
@@ -27,6 +28,11 @@ void filchi_memory_populate(void *start, size_t bytes);
  * touches it, and what this process alone has touched moves there. Of memory that processes share it
  * holds for all of them. */
 void filchi_memory_prefer_node(void *start, size_t bytes, int node);
+
+/* A wish: pages that are made here later lie on these NUMA nodes in turn, a bit for each, and what this
+ * process alone has touched moves there. */
+enum { MEMORY_NODE_WORDS = 16 };
+void filchi_memory_interleave(void *start, size_t bytes, const uint64_t nodes[MEMORY_NODE_WORDS]);
 
 /* Gives the pages back; what is read there later is zero. */
 void filchi_memory_discard(void *start, size_t bytes);

@@ -54,6 +54,7 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
     deque_init(&producer->deque, ring);
     filchi_heap_init(&producer->futures, scheduler->arena, 7, true);
     filchi_extents_init(&producer->extents, scheduler->arena);
+    filchi_extents_init_shared(&producer->shared, scheduler->arena);
 }
 
 struct producer *filchi_scheduler_join(struct scheduler *scheduler, int node) {

@@ -66,6 +66,7 @@ struct producer {
     filch_atomic_u64 n_submitted; /* counted by its owner, beside what a submit writes anyway */
     struct heap futures;          /* type-stable, 128-byte cells */
     struct extents extents;
+    struct extents shared; /* what the program asks for itself: filch_shared_alloc */
 };
 
 struct worker {

@@ -14,14 +14,22 @@ enum { EXTENT_MIN_LOG2 = 6, EXTENT_MAX_LOG2 = 14, EXTENT_CLASSES = 9 };
 
 struct extents {
     struct arena *arena;
+    enum chunk_kind run_kind;
     struct heap heaps[EXTENT_CLASSES];
 };
 
 void filchi_extents_init(struct extents *extents, struct arena *arena);
 
+/* Extents for the program itself (filch_shared_alloc), told from others by filchi_extent_find_shared. */
+void filchi_extents_init_shared(struct extents *extents, struct arena *arena);
+
 /* `bytes` (0 counts as 1) aligned to 64. Returns: NULL if there is no memory. */
 void *filchi_extent_take(struct extents *extents, size_t bytes);
 
 void filchi_extent_give(struct arena *arena, void *extent);
+
+/* The shared extent that an address lies in, NULL if in none; `*bytes` is its size. One that was given
+ * back is found only as long as it is kept for later. */
+void *filchi_extent_find_shared(const struct arena *arena, const void *address, size_t *bytes);
 
 #endif

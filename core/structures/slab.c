@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "platform/memory.h"
+#include "platform/process.h"
 
 /* How many slabs a refill looks at before it takes a new one. Bounded, so that growing costs the
  * same for each cell; large enough that a heap with a fair share of free cells finds them. */
@@ -10,7 +11,8 @@ enum { SLABS_PER_REFILL = 16 };
 
 void filchi_heap_init(struct heap *heap, struct arena *arena, uint32_t cell_log2, bool is_stable) {
     check(cell_log2 >= 6 && cell_log2 <= 14);
-    *heap = (struct heap){.arena = arena, .cell_log2 = cell_log2, .is_stable = is_stable};
+    *heap = (struct heap){
+        .arena = arena, .cell_log2 = cell_log2, .kind = CHUNK_SLAB, .is_stable = is_stable};
 }
 
 static uint32_t n_words(const struct slab *slab) {
@@ -39,10 +41,11 @@ static bool is_all_free(const struct slab *slab) {
     return n_free == slab->n_cells;
 }
 
-/* Goes on to the next slab of the ring; an empty one of an unstable heap goes back instead. */
+/* Goes on to the next slab of the ring; an empty one that is not to stay goes back instead. */
 static void advance(struct heap *heap) {
     struct slab *next = heap->slab->next;
-    if (!heap->is_stable && next != heap->slab && is_all_free(next)) {
+    bool may_go = !heap->is_stable && !heap->arena->is_shared;
+    if (may_go && next != heap->slab && is_all_free(next)) {
         heap->slab->next = next->next;
         for (uint32_t i = 0; i < n_words(next); i++)
             (void)filch_exchange_acquire(&next->free[i], (uint64_t)0); /* CELL-FREE */
@@ -54,7 +57,7 @@ static void advance(struct heap *heap) {
 }
 
 static bool add_slab(struct heap *heap) {
-    struct slab *slab = filchi_arena_take(heap->arena, 1, CHUNK_SLAB);
+    struct slab *slab = filchi_arena_take(heap->arena, 1, heap->kind);
     if (slab == NULL)
         return false;
     /* A future's first access to its block reads it, which would map the shared zero page; the write
@@ -63,6 +66,7 @@ static bool add_slab(struct heap *heap) {
     if (heap->is_stable && heap->slab != NULL)
         filchi_memory_populate(slab, CHUNK_BYTES);
     slab->arena = heap->arena;
+    slab->owner = filchi_process_tag(heap->arena->owner);
     slab->cell_log2 = heap->cell_log2;
     slab->n_cells = (CHUNK_BYTES - SLAB_HEAD_BYTES) >> heap->cell_log2;
     for (uint32_t i = 0; i < SLAB_WORDS; i++) {

@@ -15,7 +15,8 @@
  * happens before its next one.
  * Progress: slab_free is wait-free; heap_take too, but for taking a chunk from the arena.
  *
- * A type-stable heap never gives a slab back while the arena lives. Its cells may outlive the
+ * A type-stable heap never gives a slab back while the arena lives, and in a shared arena no heap does:
+ * that step could not be undone for a process that dies in it. The cells of a stable heap may outlive the
  * executor: heap_retire marks the words RETIRED and counts what is still live; frees that meet the
  * mark tell the arena, whose last one closes it. */
 #ifndef FILCHI_SLAB_H
@@ -35,6 +36,7 @@ struct slab {
     struct slab *next; /* ring of one heap's slabs; the owner's */
     uint32_t cell_log2;
     uint32_t n_cells;
+    uint32_t owner; /* tag of the process whose heap it belongs to (platform/process.h) */
     filch_atomic_u64 free[SLAB_WORDS];
 };
 _Static_assert(sizeof(struct slab) <= SLAB_HEAD_BYTES, "the first cell would overlap the header");
@@ -46,6 +48,7 @@ struct heap {
     struct arena *arena;
     uint32_t word; /* the next word of the current slab */
     uint32_t cell_log2;
+    enum chunk_kind kind; /* of its slabs */
     bool is_stable;
 };
 

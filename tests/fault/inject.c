@@ -1,6 +1,7 @@
 /* inject.c: the wrapped calls. __real_x is the call itself, __wrap_x what the library gets. */
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names. */
 #include "inject.h"
+#include "structures/arena.h"
 
 #include <errno.h>
 #include <hwloc.h>
