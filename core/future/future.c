@@ -9,12 +9,11 @@
 #include "platform/process.h"
 
 bool filchi_future_init(filch_future *future, const filch_task_type *type) {
-    uint64_t state = filch_load_relaxed(&future->state);
-    uint64_t next = ((uint64_t)(state_generation(state) + 1) << FUTURE_GENERATION_SHIFT);
     /* Bits say which block is free, and bits are hints; the state word is the truth. A free one has
      * nothing but its generation. */
-    state &= FUTURE_GENERATION;
-    if (unlikely(!filch_cas_relaxed(&future->state, &state, next | FUTURE_INIT)))
+    uint64_t state = filch_load_relaxed(&future->state) & FUTURE_GENERATION;
+    uint64_t next = state + (UINT64_C(1) << FUTURE_GENERATION_SHIFT) + FUTURE_INIT;
+    if (unlikely(!filch_cas_relaxed(&future->state, &state, next)))
         return false;
     filch_store_relaxed(&future->subscribers, NULL);
     future->type = type;
