@@ -95,6 +95,8 @@ static struct producer *find_or_join(struct pool *pool, int node) {
     pthread_mutex_lock(&registry.lock);
     forget_closed();
     pthread_mutex_unlock(&registry.lock);
+    if (unlikely(filchi_process_serves(pool)))
+        filchi_record_use(&producer->record);
     *membership = (struct membership){mine.all, pool->serial, node, producer};
     mine.all = membership;
     return producer;

@@ -114,7 +114,9 @@ static filch_status keep_options(const char *function, struct pool *pool, struct
     if (options->name == NULL && !is_mortal)
         return FILCH_OK;
     size_t name_bytes = options->name == NULL ? 0 : strlen(options->name) + 1;
-    struct future_options *kept = filchi_extent_take(&home->extents, sizeof *kept + name_bytes);
+    future->extents |= BLOCK_HAS_OPTIONS;
+    struct future_options *kept =
+        filchi_extent_take_reference(&home->extents, sizeof *kept + name_bytes, &future->options);
     if (kept == NULL)
         return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for the task's options", function);
     double timeout_ns = ceil(options->timeout * 1e9);
@@ -123,8 +125,6 @@ static filch_status keep_options(const char *function, struct pool *pool, struct
     kept->has_name = options->name != NULL;
     if (kept->has_name)
         memcpy(kept->name, options->name, name_bytes);
-    future->options = arena_reference(pool->arena, kept);
-    future->extents |= BLOCK_HAS_OPTIONS;
     return FILCH_OK;
 }
 

@@ -139,11 +139,11 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
     size_t value_at = 0;
     block->args = block->room;
     if (args_size > BLOCK_ROOM) {
-        block->args =
-            args_size == SIZE_MAX ? NULL : filchi_extent_take(&producer->extents, args_size);
-        if (block->args == NULL)
-            return fail_no_memory(function, type, args_size, "arguments");
+        block->args = NULL; /* who disposes of a half-made block finds this, or the extent */
         future->extents |= BLOCK_HAS_ARGS;
+        if (args_size == SIZE_MAX ||
+            filchi_extent_take_into(&producer->extents, args_size, &block->args) == NULL)
+            return fail_no_memory(function, type, args_size, "arguments");
     } else {
         value_at = round_up(args_size, type->result_align);
     }
@@ -151,12 +151,10 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
     future->value_size = value_size;
     if (unlikely(value_at + value_size < value_size || value_at + value_size > BLOCK_ROOM) &&
         value_size > 0) {
-        future->value = filchi_extent_take(&producer->extents, value_size);
-        if (future->value == NULL) {
-            filchi_transport_drop_args(block);
-            return fail_no_memory(function, type, value_size, "result");
-        }
+        future->value = NULL;
         future->extents |= BLOCK_HAS_VALUE;
+        if (filchi_extent_take_into(&producer->extents, value_size, &future->value) == NULL)
+            return fail_no_memory(function, type, value_size, "result");
     }
     if (type->copies)
         filchi_transport_copy(type, args, block->args);
@@ -234,7 +232,7 @@ void filchi_transport_conclude(struct frame *frame, const filch_task_type *type,
 
 void filchi_transport_drop_args(struct block *block) {
     if (block->future.extents & BLOCK_HAS_ARGS) {
-        filchi_extent_give(future_arena(&block->future), block->args);
+        filchi_extent_give_from(future_arena(&block->future), &block->args);
         block->future.extents &= ~(uint32_t)BLOCK_HAS_ARGS;
     }
 }
@@ -246,10 +244,10 @@ void filchi_transport_dispose(struct block *block) {
         filchi_chunk_dispose(future);
     filchi_transport_drop_args(block);
     if (future->extents & BLOCK_HAS_TEXT)
-        filchi_extent_give(arena, *(void **)future->value);
+        filchi_extent_give_from(arena, future->value);
     if (future->extents & BLOCK_HAS_VALUE)
-        filchi_extent_give(arena, future->value);
+        filchi_extent_give_from(arena, &future->value);
     if (future->extents & BLOCK_HAS_OPTIONS)
-        filchi_extent_give(arena, future_options(future));
+        filchi_extent_give_reference(arena, &future->options);
     future->extents = 0;
 }

@@ -55,6 +55,7 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
     filchi_heap_init(&producer->futures, scheduler->arena, 7, true);
     filchi_extents_init(&producer->extents, scheduler->arena);
     filchi_extents_init_shared(&producer->shared, scheduler->arena);
+    producer->record.arena = scheduler->arena;
 }
 
 struct producer *filchi_scheduler_join(struct scheduler *scheduler, int node) {

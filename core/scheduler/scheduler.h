@@ -32,6 +32,7 @@
 #include "scheduler/victims.h"
 #include "structures/deque.h"
 #include "structures/extent.h"
+#include "structures/record.h"
 #include <filch/status.h>
 
 struct worker;
@@ -66,7 +67,8 @@ struct producer {
     filch_atomic_u64 n_submitted; /* counted by its owner, beside what a submit writes anyway */
     struct heap futures;          /* type-stable, 128-byte cells */
     struct extents extents;
-    struct extents shared; /* what the program asks for itself: filch_shared_alloc */
+    struct memory_record record; /* used by the threads of a mortal process */
+    struct extents shared;       /* what the program asks for itself: filch_shared_alloc */
 };
 
 struct worker {

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "platform/clock.h"
 #include "platform/memory.h"
+#include "platform/process.h"
 #include "platform/thread.h"
 #include "scheduler/substitute.h"
 #include "structures/reclaim.h"
@@ -32,6 +33,9 @@ struct worker *filchi_worker_self(void) {
 
 void filchi_worker_become(struct worker *worker) {
     self = worker;
+    bool is_mortal =
+        worker != NULL && filchi_process_serves(worker->producer.scheduler->arena->owner);
+    filchi_record_use(is_mortal ? &worker->producer.record : NULL);
 }
 
 struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, uint32_t seat) {

@@ -7,6 +7,7 @@
 #include "platform/memory.h"
 #include "platform/process.h"
 #include "structures/backing.h"
+#include "structures/record.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -128,8 +129,7 @@ static uint64_t word_of(uint64_t before, uint64_t n, uint64_t owner, enum chunk_
            (uint64_t)kind << CHUNK_KIND_SHIFT;
 }
 
-/* Makes words free from the end on, so that there is never an INSIDE without its head. */
-static void free_words(struct arena *arena, uint32_t at, size_t n) {
+void filchi_arena_free(struct arena *arena, uint32_t at, size_t n) {
     for (size_t i = n; i-- > 0;) {
         uint64_t word = 0;
         if (arena->is_shared)
@@ -148,7 +148,7 @@ static size_t try_claim(struct arena *arena, uint32_t at, size_t n, enum chunk_k
                                : word_of(word, i, tag, CHUNK_INSIDE);
         if (chunk_kind(word) != CHUNK_FREE ||
             !filch_cas_acq_rel(&arena->words[at + i], &word, mine)) { /* RUN-FREE */
-            free_words(arena, at, i);
+            filchi_arena_free(arena, at, i);
             return i;
         }
     }
@@ -181,7 +181,7 @@ static void *search(struct arena *arena, uint32_t from, size_t n, enum chunk_kin
                              ? filchi_backing_make(arena, at, n, must_be_backed, is_zero)
                              : make_usable(arena, at + (uint32_t)n);
         if (!is_usable) {
-            free_words(arena, at, n);
+            filchi_arena_free(arena, at, n);
             if (!arena->is_shared)
                 return NULL;
             must_be_backed = true;
@@ -189,13 +189,15 @@ static void *search(struct arena *arena, uint32_t from, size_t n, enum chunk_kin
             at++;
             continue;
         }
+        void *run = (char *)arena + (size_t)at * CHUNK_BYTES;
         if (arena->is_shared) {
+            record_taken(record_of(arena), run);
             word = filch_load_relaxed(&arena->words[at]);
             filch_store_release(&arena->words[at], word_of(word, n, chunk_owner(word), kind));
         }
         if (n == 1)
             filch_store_relaxed(&arena->low_hint, at + 1);
-        return (char *)arena + (size_t)at * CHUNK_BYTES;
+        return run;
     }
     return NULL;
 }
@@ -231,7 +233,7 @@ void filchi_arena_give(struct arena *arena, void *run) {
     } else {
         filchi_memory_discard(run, n * CHUNK_BYTES);
     }
-    free_words(arena, at, n);
+    filchi_arena_free(arena, at, n);
     uint32_t hint = filch_load_relaxed(&arena->low_hint);
     while (hint > at && !filch_cas_relaxed(&arena->low_hint, &hint, at))
         ;
@@ -273,8 +275,8 @@ static bool is_run_valid(const struct arena *arena, uint32_t at, char *why, size
 
 bool filchi_arena_is_valid(const struct arena *arena, char *why, size_t size) {
     uint64_t n_taken = 0, n_spare = 0;
-    uint32_t usable = filch_load_relaxed(&arena->n_usable);
-    for (uint32_t at = arena->first_chunk; at < usable;) {
+    uint32_t end = filch_load_relaxed(arena->is_shared ? &arena->n_reach : &arena->n_usable);
+    for (uint32_t at = arena->first_chunk; at < end;) {
         uint64_t word = filch_load_relaxed(&arena->words[at]);
         if (chunk_kind(word) == CHUNK_FREE) {
             n_spare += (word & CHUNK_BACKED) != 0;

@@ -110,6 +110,10 @@ void *filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind ki
 /* Gives a run back. */
 void filchi_arena_give(struct arena *arena, void *run);
 
+/* Makes the words of a run free that the caller, or a dead process for which it acts, is taking or
+ * giving; from the end on, so that there is never an INSIDE without its head. */
+void filchi_arena_free(struct arena *arena, uint32_t at, size_t n);
+
 /* The word of the run that this address lies in, CHUNK_FREE if in none; `*start` is where it begins.
  * For runs that stay meanwhile. */
 uint64_t filchi_arena_find(const struct arena *arena, const void *address, void **start);

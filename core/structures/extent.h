@@ -28,6 +28,16 @@ void *filchi_extent_take(struct extents *extents, size_t bytes);
 
 void filchi_extent_give(struct arena *arena, void *extent);
 
+/* The same for memory that somebody refers to by a word in the arena, so that the death of a process in
+ * the middle costs nothing (record.h). `where` becomes the extent's address, or NULL without memory; the
+ * second one stores its arena reference, 0 without memory. */
+void *filchi_extent_take_into(struct extents *extents, size_t bytes, void *where);
+void *filchi_extent_take_reference(struct extents *extents, size_t bytes, uint32_t *where);
+
+/* Gives back what `where` refers to, which becomes NULL, or 0; it may have been that already. */
+void filchi_extent_give_from(struct arena *arena, void *where);
+void filchi_extent_give_reference(struct arena *arena, uint32_t *where);
+
 /* The shared extent that an address lies in, NULL if in none; `*bytes` is its size. One that was given
  * back is found only as long as it is kept for later. */
 void *filchi_extent_find_shared(const struct arena *arena, const void *address, size_t *bytes);

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "platform/memory.h"
 #include "platform/process.h"
+#include "structures/record.h"
 
 /* How many slabs a refill looks at before it takes a new one. Bounded, so that growing costs the
  * same for each cell; large enough that a heap with a fair share of free cells finds them. */
@@ -15,20 +16,38 @@ void filchi_heap_init(struct heap *heap, struct arena *arena, uint32_t cell_log2
         .arena = arena, .cell_log2 = cell_log2, .kind = CHUNK_SLAB, .is_stable = is_stable};
 }
 
-static uint32_t n_words(const struct slab *slab) {
-    return (slab->n_cells + CELLS_PER_WORD - 1) / CELLS_PER_WORD;
+static char *cells_of_word(struct slab *slab, uint32_t at) {
+    return (char *)slab + SLAB_HEAD_BYTES + ((size_t)at * CELLS_PER_WORD << slab->cell_log2);
+}
+
+/* Only its owner clears bits, so a word that had some has some. */
+static void harvest_recorded(struct heap *heap, struct memory_record *record, uint32_t at) {
+    struct slab *slab = heap->slab;
+    filch_atomic_u64 *word = &slab->free[at];
+    filch_store_release(&record->word, (uint64_t)(uintptr_t)word); /* RECORDED */
+    uint64_t bits = filch_load_relaxed(word);
+    do
+        filch_store_release(&record->bits, bits);         /* RECORDED */
+    while (!filch_cas_acq_rel(word, &bits, UINT64_C(0))); /* CELL-FREE */
+    heap->cells = cells_of_word(slab, at);
+    slab_set_mask(heap, bits);
+    filch_store_release(&record->bits, UINT64_C(0)); /* RECORDED */
 }
 
 /* Takes the free cells of the current slab's next word that has any. */
 static bool harvest(struct heap *heap) {
     struct slab *slab = heap->slab;
-    for (uint32_t end = n_words(slab); heap->word < end;) {
+    struct memory_record *record = record_of(heap->arena);
+    for (uint32_t end = slab_words(slab); heap->word < end;) {
         uint32_t at = heap->word++;
         if (filch_load_relaxed(&slab->free[at]) == 0)
             continue;
+        if (record != NULL) {
+            harvest_recorded(heap, record, at);
+            return true;
+        }
         heap->mask = filch_exchange_acquire(&slab->free[at], (uint64_t)0); /* CELL-FREE */
-        heap->cells =
-            (char *)slab + SLAB_HEAD_BYTES + ((size_t)at * CELLS_PER_WORD << slab->cell_log2);
+        heap->cells = cells_of_word(slab, at);
         return true;
     }
     return false;
@@ -36,7 +55,7 @@ static bool harvest(struct heap *heap) {
 
 static bool is_all_free(const struct slab *slab) {
     uint32_t n_free = 0;
-    for (uint32_t i = 0; i < n_words(slab); i++)
+    for (uint32_t i = 0; i < slab_words(slab); i++)
         n_free += (uint32_t)__builtin_popcountll(filch_load_relaxed(&slab->free[i]));
     return n_free == slab->n_cells;
 }
@@ -47,7 +66,7 @@ static void advance(struct heap *heap) {
     bool may_go = !heap->is_stable && !heap->arena->is_shared;
     if (may_go && next != heap->slab && is_all_free(next)) {
         heap->slab->next = next->next;
-        for (uint32_t i = 0; i < n_words(next); i++)
+        for (uint32_t i = 0; i < slab_words(next); i++)
             (void)filch_exchange_acquire(&next->free[i], (uint64_t)0); /* CELL-FREE */
         filchi_arena_give(heap->arena, next);
         return;
@@ -56,16 +75,9 @@ static void advance(struct heap *heap) {
     heap->word = 0;
 }
 
-static bool add_slab(struct heap *heap) {
-    struct slab *slab = filchi_arena_take(heap->arena, 1, heap->kind);
-    if (slab == NULL)
-        return false;
-    /* A future's first access to its block reads it, which would map the shared zero page; the write
-     * behind it would then fault again, and interrupt every core that runs this process. A heap's
-     * first slab is left alone: a small pool stays small. */
-    if (heap->is_stable && heap->slab != NULL)
-        filchi_memory_populate(slab, CHUNK_BYTES);
+static void fill_header(struct slab *slab, struct heap *heap) {
     slab->arena = heap->arena;
+    slab->heap = heap;
     slab->owner = filchi_process_tag(heap->arena->owner);
     slab->cell_log2 = heap->cell_log2;
     slab->n_cells = (CHUNK_BYTES - SLAB_HEAD_BYTES) >> heap->cell_log2;
@@ -76,11 +88,31 @@ static bool add_slab(struct heap *heap) {
         filch_store_relaxed(&slab->free[i], all);
     }
     slab->next = heap->slab != NULL ? heap->slab->next : slab;
-    if (heap->slab != NULL)
-        heap->slab->next = slab;
-    heap->slab = slab;
-    heap->word = 0;
-    return true;
+}
+
+static bool add_slab(struct heap *heap) {
+    /* The word that makes it part of the ring. */
+    void *where = heap->slab != NULL ? (void *)&heap->slab->next : (void *)&heap->slab;
+    struct memory_record *record = record_of(heap->arena);
+    if (record != NULL)
+        record->level = RECORD_SLAB;
+    record_aim(record, (uintptr_t)where);
+    struct slab *slab = filchi_arena_take(heap->arena, 1, heap->kind);
+    if (slab != NULL) {
+        /* A future's first access to its block reads it, which would map the shared zero page; the write
+         * behind it would then fault again, and interrupt every core that runs this process. A heap's
+         * first slab is left alone: a small pool stays small. */
+        if (heap->is_stable && heap->slab != NULL)
+            filchi_memory_populate(slab, CHUNK_BYTES);
+        fill_header(slab, heap);
+        record_link(where, slab);
+        heap->slab = slab;
+        heap->word = 0;
+    }
+    record_done(record);
+    if (record != NULL)
+        record->level = RECORD_CELL;
+    return slab != NULL;
 }
 
 /* Looks at up to `n_slabs` slabs of the ring from the current place on. */
@@ -112,9 +144,11 @@ bool filchi_heap_refill(struct heap *heap) {
 uint64_t filchi_heap_retire(struct heap *heap) {
     uint64_t live = 0;
     struct slab *slab = heap->slab;
+    if (slab != NULL && slab->owner != PROCESS_OPENER)
+        return 0;
     for (uint32_t n = count_slabs(heap); n > 0; n--, slab = slab->next) {
         live += slab->n_cells;
-        for (uint32_t i = 0; i < n_words(slab); i++) {
+        for (uint32_t i = 0; i < slab_words(slab); i++) {
             uint64_t before = filch_fetch_or_acq_rel(&slab->free[i], SLAB_RETIRED);
             live -= (uint64_t)__builtin_popcountll(before);
         }

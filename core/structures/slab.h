@@ -34,6 +34,7 @@ enum {
 struct slab {
     struct arena *arena;
     struct slab *next; /* ring of one heap's slabs; the owner's */
+    struct heap *heap;
     uint32_t cell_log2;
     uint32_t n_cells;
     uint32_t owner; /* tag of the process whose heap it belongs to (platform/process.h) */
@@ -68,6 +69,11 @@ static inline void *heap_take(struct heap *heap) {
     return heap->cells + ((size_t)at << heap->cell_log2);
 }
 
+/* The mask, where recovery may read it. */
+static inline void slab_set_mask(struct heap *heap, uint64_t mask) {
+    filch_store_release((filch_atomic_u64 *)(void *)&heap->mask, mask); /* RECORDED, record.h */
+}
+
 /* The cell that heap_take gives next, if it is known already: for prefetching. */
 static inline void *heap_peek(const struct heap *heap) {
     if (heap->mask == 0)
@@ -79,22 +85,31 @@ static inline struct slab *slab_of(const void *cell) {
     return (struct slab *)((uintptr_t)cell & ~((uintptr_t)CHUNK_BYTES - 1));
 }
 
+static inline uint32_t slab_cell_number(const struct slab *slab, const void *cell) {
+    return (uint32_t)(((uintptr_t)cell - (uintptr_t)slab - SLAB_HEAD_BYTES) >> slab->cell_log2);
+}
+
 #define SLAB_RETIRED ((uint64_t)1 << 63)
 
 /* Frees a cell. After it the caller touches neither the cell nor the arena. */
 static inline void slab_free(void *cell) {
     struct slab *slab = slab_of(cell);
     struct arena *arena = slab->arena;
-    uint32_t at =
-        (uint32_t)(((uintptr_t)cell - (uintptr_t)slab - SLAB_HEAD_BYTES) >> slab->cell_log2);
+    uint32_t at = slab_cell_number(slab, cell);
     uint64_t bit = (uint64_t)1 << (at % CELLS_PER_WORD);
     uint64_t before = filch_fetch_or_acq_rel(&slab->free[at / CELLS_PER_WORD], bit); /* CELL-FREE */
-    debug_check((before & bit) == 0); /* else it was free already */
+    debug_check((before & bit) == 0 || arena->is_shared); /* else it was free already */
     if (unlikely(before & SLAB_RETIRED))
         filchi_arena_cell_is_gone(arena);
 }
 
-/* Marks a stable heap's words RETIRED. Returns: the number of its cells that are in use. */
+/* The number of a slab's words of free bits. */
+static inline uint32_t slab_words(const struct slab *slab) {
+    return (slab->n_cells + CELLS_PER_WORD - 1) / CELLS_PER_WORD;
+}
+
+/* Marks a stable heap's words RETIRED. Returns: the number of its cells that are in use. A heap of
+ * another process than the arena's opener has none: the process is gone, and with it all handles. */
 uint64_t filchi_heap_retire(struct heap *heap);
 
 #endif

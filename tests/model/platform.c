@@ -379,6 +379,11 @@ bool filchi_failure_was_read(void) {
     return true;
 }
 
+bool filchi_process_serves(const void *arena_owner) {
+    (void)arena_owner;
+    return false;
+}
+
 uint32_t filchi_process_tag(const void *arena_owner) {
     (void)arena_owner;
     return PROCESS_OPENER;
