@@ -213,9 +213,9 @@ static void end_block(struct future_host *host) {
         filchi_substitute_return(worker);
 }
 
-static void *take_node(struct future_host *host) {
+static void *take(struct future_host *host, size_t bytes) {
     struct producer *producer = filchi_pool_producer(pool_of_host(host));
-    return producer == NULL ? NULL : filchi_extent_take(&producer->extents, 1);
+    return producer == NULL ? NULL : filchi_extent_take(&producer->extents, bytes);
 }
 
 static void call(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
@@ -270,7 +270,7 @@ static void leave_delivery(struct future_host *host) {
 
 void filchi_execute_host(struct future_host *host, uint64_t spin_ns, bool is_shared) {
     *host = (struct future_host){
-        .take_node = take_node,
+        .take = take,
         .call = call,
         .before_wait = before_wait,
         .begin_block = begin_block,

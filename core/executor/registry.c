@@ -224,6 +224,8 @@ int filchi_registry_add(filch_executor *executor) {
     filchi_barrier_init();
     pthread_mutex_lock(&registry.lock);
     int error = initialise();
+    if (error == 0 && executor->operations->is_shared)
+        error = filchi_consumer_share();
     if (error == 0) {
         executor->pool->serial = ++registry.last_serial;
         executor->next_open = registry.first;

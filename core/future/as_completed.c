@@ -3,8 +3,10 @@
  * Those that were done when they came in are given first, in that order; the others as their nodes
  * arrive in the consumer's list. Each slot retains its future until it has been given. */
 #include "base/status.h"
+#include "future/ringer.h"
 #include "future/watched.h"
 #include "platform/clock.h"
+#include "platform/event.h"
 #include <filch/collect.h>
 #include <math.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@
 
 struct filch_completed {
     struct consumer *consumer; /* NULL as long as nobody needs it */
+    int fd;                    /* its descriptor, if it was asked for; else -1 */
     struct completion_node *arrived;
     struct watched watched;
     size_t first_ready, last_ready; /* slots of futures that were done already; number + 1 */
@@ -32,6 +35,26 @@ static void make_ready(filch_completed *completed, size_t number) {
     else
         completed->first_ready = number + 1;
     completed->last_ready = number + 1;
+}
+
+/* A forked child has its copy of the iteration, but not the consumer, which goes on telling the parent:
+ * what is done by now is given as what was done when it came in. */
+static void leave_parent(filch_completed *completed) {
+    if (completed->consumer == NULL || filchi_consumer_is_here(completed->consumer))
+        return;
+    completed->consumer = NULL;
+    if (completed->fd >= 0)
+        filchi_event_close(completed->fd);
+    completed->fd = -1;
+    completed->arrived = NULL;
+    for (size_t i = 0; i < completed->watched.n_slots; i++) {
+        struct slot *slot = &completed->watched.slots[i];
+        if (slot->future == NULL || slot->node == NULL || !filchi_future_is_held(slot->future) ||
+            !state_is_done(future_state(slot->future)))
+            continue;
+        slot->node = NULL;
+        make_ready(completed, i);
+    }
 }
 
 /* Takes a future in, unless it is there. The set has room for it. Returns: false without memory. */
@@ -70,12 +93,17 @@ filch_completed *filch_as_completed(filch_future *const *futures, size_t n) {
         filchi_fail(FILCH_INVALID, "filch_as_completed: n is %zu, more than an array can have", n);
         return NULL;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (futures[i] == NULL) {
             filchi_fail(FILCH_INVALID, "filch_as_completed: futures[%zu] is NULL", i);
             return NULL;
         }
+        if (!filchi_future_check_held("filch_as_completed", futures[i]))
+            return NULL;
+    }
     filch_completed *completed = calloc(1, sizeof *completed);
+    if (completed != NULL)
+        completed->fd = -1;
     bool is_in = completed != NULL && filchi_watched_reserve(&completed->watched, n);
     for (size_t i = 0; i < n && is_in; i++)
         is_in = take_in(completed, futures[i]);
@@ -106,7 +134,7 @@ static filch_future *take_ready(filch_completed *completed) {
 }
 
 static filch_future *take_arrived(filch_completed *completed) {
-    if (completed->arrived == NULL)
+    if (completed->arrived == NULL && completed->consumer != NULL)
         completed->arrived = consumer_take_all(completed->consumer);
     if (completed->arrived == NULL)
         return NULL;
@@ -159,9 +187,9 @@ static filch_status await_next(filch_completed *completed, filch_future **future
 /* Makes the descriptor, if there is one, say whether the next call would give something. */
 static void show(filch_completed *completed) {
     if (completed->consumer != NULL)
-        filchi_consumer_show(completed->consumer, completed->first_ready != 0 ||
-                                                      completed->arrived != NULL ||
-                                                      completed->n_given == completed->n);
+        filchi_ringer_show(completed->consumer, completed->first_ready != 0 ||
+                                                    completed->arrived != NULL ||
+                                                    completed->n_given == completed->n);
 }
 
 filch_status filch_completed_next(filch_completed *completed, filch_future **future,
@@ -176,6 +204,7 @@ filch_status filch_completed_next(filch_completed *completed, filch_future **fut
     if (completed->n_given == completed->n)
         return filchi_fail(FILCH_END, "filch_completed_next: all %zu futures have been given",
                            completed->n);
+    leave_parent(completed);
     filch_status status = FILCH_OK;
     *future = take_ready(completed);
     if (*future == NULL)
@@ -188,6 +217,9 @@ filch_status filch_completed_add(filch_completed *completed, filch_future *futur
     if (completed == NULL || future == NULL)
         return filchi_fail(FILCH_INVALID, "filch_completed_add: %s is NULL",
                            completed == NULL ? "completed" : "future");
+    if (!filchi_future_check_held("filch_completed_add", future))
+        return FILCH_INVALID_STATE;
+    leave_parent(completed);
     if (!filchi_watched_reserve(&completed->watched, completed->watched.n_futures + 1) ||
         !take_in(completed, future))
         return filchi_fail(FILCH_NO_MEMORY, "filch_completed_add: no memory for one future more");
@@ -200,27 +232,29 @@ int filch_completed_fd(filch_completed *completed) {
         filchi_fail(FILCH_INVALID, "filch_completed_fd: completed is NULL");
         return -1;
     }
+    leave_parent(completed);
     if (!need_consumer(completed)) {
         filchi_fail(FILCH_NO_MEMORY, "filch_completed_fd: no memory for a descriptor");
         return -1;
     }
-    int fd = filchi_consumer_fd(completed->consumer);
-    if (fd < 0)
+    completed->fd = filchi_ringer_fd(completed->consumer);
+    if (completed->fd < 0)
         filchi_fail(FILCH_SYSTEM, "filch_completed_fd: the system gave no eventfd; close "
                                   "descriptors, or raise their limit (ulimit -n)");
     else
         show(completed);
-    return fd;
+    return completed->fd;
 }
 
 void filch_completed_close(filch_completed *completed) {
     if (completed == NULL)
         return;
+    leave_parent(completed);
     for (size_t i = 0; i < completed->watched.n_slots; i++) {
         struct slot *slot = &completed->watched.slots[i];
         if (slot->future == NULL)
             continue;
-        if (slot->node != NULL)
+        if (slot->node != NULL && future_is_held(slot->future))
             filchi_subscribers_abandon(slot->node);
         filch_release(slot->future);
     }

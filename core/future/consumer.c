@@ -1,118 +1,109 @@
 /* future/consumer.c: consumers of this process, and their bell. */
 #include "future/consumer.h"
 
+#include "future/ringer.h"
 #include "platform/clock.h"
-#include "platform/event.h"
 #include "platform/futex.h"
 #include "platform/process.h"
 #include "structures/slab.h"
+#include <errno.h>
 #include <pthread.h>
+#include <unistd.h>
 
 /* Opening and closing a collection is rare beside what it collects, so a mutex is enough here. */
 static struct {
     pthread_mutex_t lock;
-    struct arena *arena;
-    struct heap heap;
+    struct heap *heap; /* NULL before the first */
+    struct heap own;   /* unless another one is served */
 } home = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void lock_home(void) {
+static void before_fork(void) {
+    filchi_ringer_before_fork();
     pthread_mutex_lock(&home.lock);
 }
 
-static void unlock_home(void) {
+static void after_fork(void) {
     pthread_mutex_unlock(&home.lock);
+    filchi_ringer_after_fork();
+}
+
+/* The heap is the parent's, which goes on taking from it; what lies in it stays where it is. */
+static void after_fork_in_child(void) {
+    home.heap = NULL;
+    pthread_mutex_unlock(&home.lock);
+    filchi_ringer_after_fork_in_child();
 }
 
 int filchi_consumer_init(void) {
-    return pthread_atfork(lock_home, unlock_home, unlock_home);
+    return pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 enum { CONSUMER_LOG2 = 6 };
 _Static_assert(sizeof(struct consumer) <= 1 << CONSUMER_LOG2, "a consumer fits into its cell");
 
+#define HOME_BYTES ((size_t)1 << 30)
+
+/* With the lock held. Where the system has no shared memory, threads alone can be waited for. */
+static struct heap *need_heap(void) {
+    if (home.heap != NULL)
+        return home.heap;
+    struct arena *arena = filchi_arena_open_shared(HOME_BYTES);
+    if (arena == NULL)
+        arena = filchi_arena_open(HOME_BYTES);
+    if (arena == NULL)
+        return NULL;
+    filchi_heap_init(&home.own, arena, CONSUMER_LOG2, true);
+    home.heap = &home.own;
+    return home.heap;
+}
+
+int filchi_consumer_share(void) {
+    pthread_mutex_lock(&home.lock);
+    struct heap *heap = need_heap();
+    int error = heap == NULL ? ENOMEM : heap->arena->is_shared ? 0 : ENOSYS;
+    pthread_mutex_unlock(&home.lock);
+    return error;
+}
+
+void filchi_consumer_serve(struct heap *heap, struct arena *arena) {
+    if (heap->arena == NULL)
+        filchi_heap_init(heap, arena, CONSUMER_LOG2, true);
+    pthread_mutex_lock(&home.lock);
+    home.heap = heap;
+    pthread_mutex_unlock(&home.lock);
+}
+
+void *filchi_consumer_take_cell(void) {
+    pthread_mutex_lock(&home.lock);
+    struct heap *heap = need_heap();
+    void *cell = heap == NULL ? NULL : heap_take(heap);
+    pthread_mutex_unlock(&home.lock);
+    return cell;
+}
+
 struct consumer *filchi_consumer_open(void) {
-    lock_home();
-    if (home.arena == NULL) {
-        home.arena = filchi_arena_open((size_t)1 << 30);
-        if (home.arena != NULL)
-            filchi_heap_init(&home.heap, home.arena, CONSUMER_LOG2, true);
-    }
-    struct consumer *consumer = home.arena == NULL ? NULL : heap_take(&home.heap);
-    if (consumer != NULL)
-        consumer->fd = -1;
-    unlock_home();
-    if (consumer != NULL) {
-        /* A late finisher may be ringing: it looks under the lock, and at this list. */
-        filch_store_relaxed(&consumer->bell, 0u);
-        consumer->generation = completion_list_reopen(&consumer->list);
-    }
+    struct consumer *consumer = filchi_consumer_take_cell();
+    if (consumer == NULL)
+        return NULL;
+    consumer->pid = (uint32_t)getpid();
+    consumer->fork_generation = filchi_process_generation();
+    consumer->fd = -1;
+    /* A late finisher may be ringing: it looks under the ringer's lock, and at this list. */
+    filch_store_relaxed(&consumer->bell, 0u);
+    consumer->generation = completion_list_reopen(&consumer->list);
     return consumer;
 }
 
+bool filchi_consumer_is_here(const struct consumer *consumer) {
+    return consumer->fork_generation == filchi_process_generation();
+}
+
 void filchi_consumer_close(struct consumer *consumer) {
-    (void)completion_list_reopen(&consumer->list);
-    if (consumer->fd >= 0) {
-        lock_home();
-        filchi_event_close(consumer->fd);
-        consumer->fd = -1;
-        unlock_home();
-    }
-    slab_free(consumer);
-}
-
-/* A forked child leaves its parent's descriptor alone: both have the same counter behind it. */
-static bool has_event(const struct consumer *consumer) {
-    return consumer->fd >= 0 && consumer->fd_generation == filchi_process_generation();
-}
-
-/* With the lock held. */
-static void set_event(struct consumer *consumer) {
-    if (!consumer->is_set)
-        filchi_event_set(consumer->fd);
-    consumer->is_set = true;
-    (void)filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_POLLED);
-}
-
-/* No readiness is lost. A node that is in the list before the owner's last look under the lock is seen
- * by that look. One that comes later comes after POLLED was set (BELL), so its finisher comes here, and
- * finds the list not empty, or emptied by the owner, which has shown what it took. And none is made up:
- * a finisher that is late sets the descriptor only if the list, whosever it is now, has something. */
-static COLD void ring_event(struct consumer *consumer) {
-    lock_home();
-    if (has_event(consumer) && !completion_list_is_empty(&consumer->list))
-        set_event(consumer);
-    unlock_home();
-}
-
-int filchi_consumer_fd(struct consumer *consumer) {
-    if (!has_event(consumer)) {
-        int fd = filchi_event_open();
-        if (fd < 0)
-            return -1;
-        lock_home();
-        if (consumer->fd >= 0)
-            filchi_event_close(consumer->fd); /* this process's copy of its parent's */
-        consumer->fd = fd;
-        consumer->fd_generation = filchi_process_generation();
-        consumer->is_set = false;
-        unlock_home();
-    }
-    return consumer->fd;
-}
-
-void filchi_consumer_show(struct consumer *consumer, bool is_ready) {
-    if (!has_event(consumer))
+    if (!filchi_consumer_is_here(consumer))
         return;
-    lock_home();
-    if (!is_ready) {
-        if (consumer->is_set)
-            filchi_event_clear(consumer->fd);
-        consumer->is_set = false;
-        filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_POLLED); /* BELL */
-    }
-    if (is_ready || !completion_list_is_empty(&consumer->list)) /* BELL */
-        set_event(consumer);
-    unlock_home();
+    (void)completion_list_reopen(&consumer->list);
+    filchi_ringer_close(consumer);
+    slab_free(consumer);
 }
 
 void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
@@ -123,10 +114,10 @@ void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
     if (bell & BELL_SLEEPER) {
         bell = filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_SLEEPER);
         if (bell & BELL_SLEEPER)
-            filchi_futex_wake(&consumer->bell.value, 1, false);
+            filchi_futex_wake(&consumer->bell.value, 1, (bell & BELL_REMOTE) != 0);
     }
     if (unlikely(bell & BELL_POLLED))
-        ring_event(consumer);
+        filchi_ringer_ring(consumer);
 }
 
 /* Returns: false if the deadline passed first. */
@@ -137,7 +128,8 @@ static bool sleep_on(struct consumer *consumer, uint64_t deadline_ns) {
         if (!completion_list_is_empty(&consumer->list) || !in_time)                      /* BELL */
             break;
         bell |= BELL_SLEEPER;
-        in_time = filchi_futex_wait(&consumer->bell.value, bell, deadline_ns, false);
+        in_time =
+            filchi_futex_wait(&consumer->bell.value, bell, deadline_ns, (bell & BELL_REMOTE) != 0);
     }
     (void)filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_SLEEPER);
     return !completion_list_is_empty(&consumer->list);

@@ -6,11 +6,12 @@
  * then and the push fails (completion_list.h).
  *
  * They live in an arena of their own that is never unmapped, since a finisher in one executor may be
- * late for a collection that is over futures of another one, closed by then.
+ * late for a collection that is over futures of another one, closed by then. Finishers may be other
+ * processes: that arena is shared memory, made before any worker process is. A worker process takes its
+ * consumers from the arena that it serves, where somebody can put them right should it die.
  *
- * For event loops a consumer has, on demand, a descriptor that is set while its owner would get
- * something. Its owner clears it, and whoever pushes to an armed one sets it; both under one lock, since
- * a late finisher must not write to a descriptor that was closed and is somebody else's by then.
+ * Its owner is the thread that uses it; its process is the one that opened it. A forked child has no
+ * part in what it inherits: it does not take, ring or close it.
  *
  * Edge BELL: push (seq_cst), load of the bell (seq_cst) against bell set (seq_cst), look at the list
  * (seq_cst): the finisher sees the bell set, or the sleeper (the owner that arms the descriptor) sees
@@ -23,27 +24,48 @@
 
 enum {
     BELL_SLEEPER = 1, /* somebody sleeps, or is about to */
-    BELL_POLLED = 2,  /* there is a descriptor, and it is not set */
+    BELL_POLLED = 2,  /* there is a descriptor, and it is not set (ringer.h) */
+    BELL_REMOTE = 4,  /* another process may push; set by the owner, who is awake then */
 };
 
 struct consumer {
     struct completion_list list;
     filch_atomic_u32 bell;
-    int fd;                 /* -1: none; it and the next two under the lock */
-    bool is_set;            /* the descriptor */
-    uint32_t fd_generation; /* of the process whose it is */
-    uint64_t generation;    /* the current one; the opener's */
+    uint32_t pid;              /* its process, and */
+    uint32_t fork_generation;  /* the same for who may only be a descendant of it */
+    int fd;                    /* -1: none; it and the next two under the ringer's lock */
+    bool is_set;               /* the descriptor */
+    struct consumer *next;     /* of this process's consumers that have one */
+    filch_atomic_pointer ring; /* what another process raises and wakes; NULL: none has to */
+    uint64_t generation;       /* the current one; the opener's */
 };
 
-/* Registers the fork handlers, since a fork must not copy the lock around opening while another thread
- * has it; once, before the first one is opened. Returns: 0 or an errno value. */
+/* Registers the fork handlers, since a fork must not copy locks while another thread has them; once,
+ * before the first one is opened. Returns: 0 or an errno value. */
 int filchi_consumer_init(void);
+
+/* Before this process forks workers: what it opens from now on can be told of by them.
+ * Returns: 0 or an errno value. */
+int filchi_consumer_share(void);
+
+/* In a new worker process: it takes its consumers from this heap, of 64-byte cells of the arena that it
+ * serves; made if it has never been. */
+void filchi_consumer_serve(struct heap *heap, struct arena *arena);
 
 /* Returns: NULL if there is no memory. */
 struct consumer *filchi_consumer_open(void);
 
-/* Later pushes fail. */
+/* Later pushes fail. In a forked child this leaves the parent's alone. */
 void filchi_consumer_close(struct consumer *consumer);
+
+/* Was it opened by this process? */
+bool filchi_consumer_is_here(const struct consumer *consumer);
+
+/* Another process may push from now on. Owner. */
+static inline void consumer_expect_remote(struct consumer *consumer) {
+    if ((filch_load_relaxed(&consumer->bell) & BELL_REMOTE) == 0)
+        (void)filch_fetch_or_acq_rel(&consumer->bell, (uint32_t)BELL_REMOTE);
+}
 
 /* Pushes and rings, unless the generation is over. */
 void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
@@ -59,11 +81,7 @@ static inline struct completion_node *consumer_take_all(struct consumer *consume
 filch_status filchi_consumer_await(struct consumer *consumer, struct future_host *host,
                                    uint64_t deadline_ns);
 
-/* The descriptor, which is made if there is none; not set. Owner. Returns: -1 with errno set. */
-int filchi_consumer_fd(struct consumer *consumer);
-
-/* Sets the descriptor, if there is one, if `is_ready` or the list is not empty; else clears it. Owner,
- * whenever what it has taken and not given has changed. */
-void filchi_consumer_show(struct consumer *consumer, bool is_ready);
+/* For the ringer: a cell of 64 bytes that other processes see, and that is never freed; or NULL. */
+void *filchi_consumer_take_cell(void);
 
 #endif

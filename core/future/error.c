@@ -2,7 +2,6 @@
 #include "future/error.h"
 
 #include "base/status.h"
-#include "platform/process.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +68,14 @@ static bool is_made_on_demand(uint64_t state) {
     return state_phase(state) == FUTURE_CANCELLED || (state & FUTURE_BROKEN) != 0;
 }
 
+/* Another process may be the one that frees it: malloc is only for those that have one process. */
+static void give_made(const filch_future *future, filch_error *error) {
+    if (future_host(future)->is_shared)
+        filchi_error_give(future_arena(future), error);
+    else
+        free(error);
+}
+
 static const filch_error *make_on_demand(filch_future *future, uint64_t state) {
     static const filch_error cancelled_without_memory = {.status = FILCH_CANCELLED,
                                                          .message = "cancelled",
@@ -85,7 +92,8 @@ static const filch_error *make_on_demand(filch_future *future, uint64_t state) {
                                                       .host = "",
                                                       .exit_status = -1};
     bool is_broken = (state & FUTURE_BROKEN) != 0;
-    filch_error *error = malloc(sizeof *error);
+    struct future_host *host = future_host(future);
+    filch_error *error = host->is_shared ? host->take(host, sizeof *error) : malloc(sizeof *error);
     if (error == NULL)
         return is_broken ? &broken_without_memory : &cancelled_without_memory;
     *error = (filch_error){
@@ -101,7 +109,7 @@ static const filch_error *make_on_demand(filch_future *future, uint64_t state) {
     void *none = NULL;
     if (filch_cas_acq_rel(&future->error, &none, (void *)error)) /* ERROR-MADE */
         return error;
-    free(error);
+    give_made(future, error);
     return none;
 }
 
@@ -114,7 +122,7 @@ void filchi_error_report_unseen(filch_future *future, uint64_t state) {
     if (filch_load_relaxed(&future->looked_at))
         return;
     struct future_host *host = future_host(future);
-    if (host->fork_generation != filchi_process_generation())
+    if (!host_is_here(host))
         return; /* the parent's to report */
     host->before_report(host);
     if (state & FUTURE_BROKEN) {
@@ -130,8 +138,8 @@ void filchi_error_report_unseen(filch_future *future, uint64_t state) {
 
 void filchi_error_free(filch_future *future, uint64_t state) {
     filch_error *error = (filch_error *)filch_load_relaxed(&future->error);
-    if (is_made_on_demand(state))
-        free(error);
+    if (is_made_on_demand(state) && error != NULL)
+        give_made(future, error);
     else
         filchi_error_give(future_arena(future), error);
 }

@@ -1,8 +1,8 @@
 /* future/error.h: filch_error records.
  *
  * What a task raised is made in the arena of its future before the future fails. A cancelled or
- * broken future has no record until somebody asks for one; that one is malloc'ed, since only the
- * process that has the handles can ask, and found again by the state of the future. */
+ * broken future has no record until somebody asks for one; that one is malloc'ed, or in shared memory made
+ * in the arena, too, and found again by the state of the future. */
 #ifndef FILCHI_ERROR_H
 #define FILCHI_ERROR_H
 

@@ -6,7 +6,28 @@
 #include "future/error.h"
 #include "future/subscribers.h"
 #include "platform/futex.h"
-#include "platform/process.h"
+
+/* Is the calling process (in its thread mode: thread) the one that has the handles? */
+static bool is_own(const filch_future *future) {
+    return slab_of(future)->owner == filchi_process_tag(future_arena(future)->owner);
+}
+
+bool filchi_future_is_held(const filch_future *future) {
+    const struct future_host *host = future_host(future);
+    return !host->is_shared || host->fork_generation == filchi_process_generation() ||
+           (filchi_process_serves(host) && is_own(future));
+}
+
+bool filchi_future_check_held(const char *function, const filch_future *future) {
+    if (future_is_held(future))
+        return true;
+    filchi_fail(
+        FILCH_INVALID_STATE,
+        "%s: future belongs to another process, the one that submitted the task, and cannot "
+        "be used in this one",
+        function);
+    return false;
+}
 
 bool filchi_future_init(filch_future *future, const filch_task_type *type) {
     /* Bits say which block is free, and bits are hints; the state word is the truth. A free one has
@@ -59,6 +80,13 @@ static void deliver(filch_future *future) {
         destroy(future);
 }
 
+/* What must still be so for a transition from `from` in this generation; nobody ends a future whose
+ * time is over. */
+static bool is_still(uint64_t state, enum future_phase from, uint32_t generation) {
+    uint64_t expected = (uint64_t)generation << FUTURE_GENERATION_SHIFT | from;
+    return ((state ^ expected) & (FUTURE_PHASE | FUTURE_GENERATION | FUTURE_TIMED_OUT)) == 0;
+}
+
 enum settled { LOST, DELIVERED, WATCHED };
 
 /* Moves from a phase to a done one. Without subscribers the same CAS delivers; with them (WATCHED)
@@ -68,7 +96,7 @@ static enum settled settle(filch_future *future, enum future_phase from, uint32_
     uint64_t state = filch_load_relaxed(&future->state), next;
     bool is_watched, is_shared = false;
     do {
-        if (state_phase(state) != from || state_generation(state) != generation)
+        if (!is_still(state, from, generation))
             return LOST;
         is_watched = (state & FUTURE_SUBSCRIBED) != 0;
         if (state & FUTURE_WAITER)
@@ -126,11 +154,87 @@ void filchi_future_deliver_deferred(filch_future *future, uint32_t generation) {
     deliver(future);
 }
 
+static void defer(filch_future *future) {
+    struct future_host *host = future_host(future);
+    host->defer(host, future);
+}
+
+/* As deliver, where no callback may be called. */
+static void deliver_but_callbacks(filch_future *future) {
+    if (filchi_subscribers_leave_callbacks(future)) {
+        filch_fetch_or_acq_rel(&future->state, FUTURE_DEFERRED); /* OUTCOME */
+        defer(future);
+        return;
+    }
+    uint64_t before = filch_fetch_or_acq_rel(&future->state, FUTURE_DELIVERED); /* GONE */
+    if (before & FUTURE_RELEASED)
+        destroy(future);
+}
+
+/* As settle_and_deliver, where none of the program's code may run. Nobody here knows whether a failure
+ * will have been looked at, so whoever may report it delivers that. */
+static bool settle_elsewhere(filch_future *future, enum future_phase from, uint32_t generation,
+                             uint64_t outcome) {
+    uint64_t state = filch_load_relaxed(&future->state), next;
+    bool is_failure = state_phase(outcome) == FUTURE_FAILED, is_watched;
+    do {
+        if (!is_still(state, from, generation))
+            return false;
+        is_watched = (state & FUTURE_SUBSCRIBED) != 0;
+        next = (state & ~FUTURE_PHASE) | outcome |
+               (is_failure   ? FUTURE_DEFERRED
+                : is_watched ? 0
+                             : FUTURE_DELIVERED);
+    } while (!filch_cas_acq_rel(&future->state, &state, next)); /* OUTCOME, GONE */
+    if (state & FUTURE_WAITER)
+        filchi_futex_wake((const uint32_t *)&future->state.value, INT32_MAX, true);
+    if (is_failure) {
+        if (is_watched)
+            filchi_subscribers_fire_consumers(future);
+        defer(future);
+    } else if (is_watched) {
+        deliver_but_callbacks(future);
+    } else if (state & FUTURE_RELEASED) {
+        destroy(future);
+    }
+    return true;
+}
+
+bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver) {
+    uint32_t generation = before_outcome(future);
+    if (may_deliver && is_own(future))
+        return settle_and_deliver(future, FUTURE_RUNNING, generation, phase);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation, phase);
+}
+
+bool filchi_future_mail(filch_future *future) {
+    if (!filchi_subscribers_leave_callbacks(future))
+        return false;
+    /* Whoever put it into the sender's hands is through with it, and nobody else delivers it. */
+    uint64_t state = filch_load_relaxed(&future->state), next;
+    do {
+        next = (state & ~FUTURE_DEFERRED) | FUTURE_MAILED;
+    } while (!filch_cas_acq_rel(&future->state, &state, next)); /* OUTCOME */
+    return true;
+}
+
+void filchi_future_deliver_mailed(filch_future *future) {
+    filchi_subscribers_fire(future);
+    uint64_t state = filch_load_relaxed(&future->state), next;
+    do {
+        next = (state & ~FUTURE_MAILED) | FUTURE_DELIVERED;
+    } while (!filch_cas_acq_rel(&future->state, &state, next)); /* GONE */
+    if (state & FUTURE_RELEASED)
+        destroy(future);
+}
+
 /* PENDING to an outcome without a run. Counted first: the host may be gone together with the future. */
 static bool settle_pending(filch_future *future, uint32_t generation, uint64_t outcome,
                            filch_atomic_u64 *counter) {
+    bool is_here = !future_host(future)->is_shared || is_own(future);
     filch_fetch_add_relaxed(counter, (uint64_t)1);
-    if (settle_and_deliver(future, FUTURE_PENDING, generation, outcome))
+    if (is_here ? settle_and_deliver(future, FUTURE_PENDING, generation, outcome)
+                : settle_elsewhere(future, FUTURE_PENDING, generation, outcome))
         return true;
     filch_fetch_add_relaxed(counter, UINT64_MAX);
     return false;
@@ -157,7 +261,7 @@ bool filchi_future_withdraw(filch_future *future) {
 }
 
 filch_future *filch_retain(filch_future *future) {
-    if (future != NULL)
+    if (future != NULL && future_is_held(future))
         (void)filch_fetch_add_relaxed(&future->handles, 1u);
     return future;
 }
@@ -168,9 +272,7 @@ static bool is_forsaken(uint64_t state) {
            state_owner(state) != FUTURE_OWNER_SETTING;
 }
 
-void filch_release(filch_future *future) {
-    if (future == NULL)
-        return;
+static inline void give_handle_back(filch_future *future) {
     /* The only handle needs no read-modify-write: nobody else can make a second one. */
     if (filch_load_acquire(&future->handles) != 1 &&        /* HANDLE */
         filch_fetch_sub_acq_rel(&future->handles, 1u) != 1) /* HANDLE */
@@ -180,6 +282,20 @@ void filch_release(filch_future *future) {
         if (filch_cas_acq_rel(&future->state, &state, state | FUTURE_RELEASED)) /* GONE */
             return;
     destroy(future);
+}
+
+static COLD void release_in_descendant(filch_future *future) {
+    if (filchi_future_is_held(future))
+        give_handle_back(future);
+}
+
+void filch_release(filch_future *future) {
+    if (future == NULL)
+        return;
+    if (unlikely(filchi_process_generation() != 0))
+        release_in_descendant(future);
+    else
+        give_handle_back(future);
 }
 
 static bool is_given(const filch_future *future, const char *function) {
@@ -205,7 +321,9 @@ bool filch_cancel(filch_future *future) {
     if (!is_given(future, "filch_cancel"))
         return false;
     struct future_host *host = future_host(future);
-    if (host->fork_generation != filchi_process_generation()) {
+    if (!filchi_future_check_held("filch_cancel", future))
+        return false;
+    if (!host_is_here(host)) {
         filchi_fail(FILCH_INVALID_STATE,
                     "filch_cancel: future belongs to the parent process and cannot be cancelled in "
                     "this forked child");

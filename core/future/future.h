@@ -11,8 +11,10 @@
  *     bit  6      RELEASED          the last handle is gone
  *     bit  7      SUBSCRIBED        the chain of subscribers may be non-empty
  *     bit  8      BROKEN            (with FAILED) lost because the pool broke
- *     bit  9      DEFERRED          outcome known, delivery queued for another worker
+ *     bit  9      DEFERRED          outcome known, delivery left to another worker or process
  *     bit  10     PROMISE           who has a handle completes it, and nobody else
+ *     bit  11     TIMED_OUT         its worker is about to be killed, and must not end it any more
+ *     bit  12     MAILED            DEFERRED, and on its way to the worker process that has its handles
  *     bits 16-31  owner: the worker that runs it
  *     bits 32-63  generation
  *
@@ -30,6 +32,7 @@
 #define FILCHI_FUTURE_H
 
 #include "base/cc.h"
+#include "platform/process.h"
 #include "structures/slab.h"
 #include <filch/detail/atomic.h>
 #include <filch/future.h>
@@ -54,6 +57,8 @@ enum future_phase {
 #define FUTURE_BROKEN (UINT64_C(1) << 8)
 #define FUTURE_DEFERRED (UINT64_C(1) << 9)
 #define FUTURE_PROMISE (UINT64_C(1) << 10)
+#define FUTURE_TIMED_OUT (UINT64_C(1) << 11)
+#define FUTURE_MAILED (UINT64_C(1) << 12)
 #define FUTURE_OWNER_SHIFT 16
 #define FUTURE_OWNER (UINT64_C(0xffff) << FUTURE_OWNER_SHIFT)
 #define FUTURE_GENERATION_SHIFT 32
@@ -61,8 +66,8 @@ enum future_phase {
 
 /* What the layer above lends to futures; one per executor, in the arena of its futures. */
 struct future_host {
-    /* Memory for a subscriber (64 bytes), or NULL. */
-    void *(*take_node)(struct future_host *host);
+    /* Memory from the arena, for a subscriber (64 bytes) or an error record; or NULL. */
+    void *(*take)(struct future_host *host, size_t bytes);
     /* Runs a callback; a raise in it is reported. */
     void (*call)(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
                  void *arg);
@@ -76,14 +81,16 @@ struct future_host {
     void (*end_block)(struct future_host *host);
     /* The program's report hook is about to run on this thread, and may take long. */
     void (*before_report)(struct future_host *host);
+    /* Hands a DEFERRED future to who may deliver it. Of shared hosts only. */
+    void (*defer)(struct future_host *host, filch_future *future);
     /* Frees what the future holds outside its block. */
     void (*dispose)(struct future_host *host, filch_future *future);
     /* An outside thread runs callbacks from enter to leave: closing waits for it. */
     void (*enter_delivery)(struct future_host *host);
     void (*leave_delivery)(struct future_host *host);
-    uint64_t spin_ns;         /* a waiter looks so long before it sleeps */
-    uint32_t fork_generation; /* of the process that opened the executor (platform/process.h) */
-    bool is_shared;
+    uint64_t spin_ns;             /* a waiter looks so long before it sleeps */
+    uint32_t fork_generation;     /* of the process that opened the executor (platform/process.h) */
+    bool is_shared;               /* between processes */
     char broken_because[168];     /* written before the first future is broken */
     filch_atomic_u64 n_cancelled; /* futures; counted before that is made known */
     filch_atomic_u64 n_broken;
@@ -140,6 +147,22 @@ static inline uint64_t future_state(const filch_future *future) {
     return filch_load_acquire(&future->state); /* OUTCOME */
 }
 
+/* Does the calling process work for this host, or did it open it? */
+static inline bool host_is_here(const struct future_host *host) {
+    return host->fork_generation == filchi_process_generation() || filchi_process_serves(host);
+}
+
+/* Has the calling process handles of this future? A forked child has copies of its parent's private
+ * futures, which it may read and give back; of shared ones it has nothing. */
+bool filchi_future_is_held(const filch_future *future);
+
+static inline bool future_is_held(const filch_future *future) {
+    return likely(filchi_process_generation() == 0) || filchi_future_is_held(future);
+}
+
+/* The same; if not, the thread's failure is set. */
+bool filchi_future_check_held(const char *function, const filch_future *future);
+
 /* FREE -> INIT, with the next generation; one handle, no subscriber, no error. Returns: false if the
  * block is not free: bits that say which are may be wrong after a death. */
 bool filchi_future_init(filch_future *future, const filch_task_type *type);
@@ -178,8 +201,21 @@ void filchi_future_finish(filch_future *future, enum future_phase phase);
  * one, which then calls filchi_future_deliver_deferred. */
 bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase);
 
+/* The same for a shared host: whoever runs a future there need not have its handles. Consumers are told
+ * here; what runs the program's code (callbacks, reports) is deferred, unless this process has the handles
+ * and `may_deliver`. Returns: false if the future's time is over: who called is about to be killed, and
+ * touches nothing any more. */
+bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver);
+
 /* Delivers what was deferred, unless somebody else has. */
 void filchi_future_deliver_deferred(filch_future *future, uint32_t generation);
+
+/* Of a DEFERRED future whose handles are in another process: is there a callback? Then that process has
+ * to deliver it: it is MAILED from now on. */
+bool filchi_future_mail(filch_future *future);
+
+/* Delivers a MAILED one. In the process that has its handles, or after the end of that one. */
+void filchi_future_deliver_mailed(filch_future *future);
 
 /* PENDING -> FAILED and BROKEN, and delivers. Returns: false if it was not pending. */
 bool filchi_future_break(filch_future *future, uint32_t generation);

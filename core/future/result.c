@@ -87,12 +87,9 @@ static filch_status await(const char *function, filch_future *future, double sec
     return status == FILCH_TIMEOUT ? fail_timeout(future) : status;
 }
 
-/* The status of a done future; a failure sets the thread's message. */
-static filch_status outcome(filch_future *future) {
-    uint64_t state = future_state(future);
-    if (likely(state_phase(state) == FUTURE_FINISHED))
-        return FILCH_OK;
-    filch_store_relaxed(&future->looked_at, 1u);
+static COLD filch_status fail_outcome(filch_future *future, uint64_t state) {
+    if (future_is_held(future))
+        filch_store_relaxed(&future->looked_at, 1u);
     if (state_phase(state) == FUTURE_CANCELLED)
         return filchi_fail(FILCH_CANCELLED, "task '%s' was cancelled", filchi_future_name(future));
     if (state & FUTURE_BROKEN)
@@ -101,6 +98,12 @@ static filch_status outcome(filch_future *future) {
     const filch_error *error = filchi_error_of(future, state);
     return filchi_fail(FILCH_FAILED, "task '%s' failed: %s (code %d)", error->task, error->message,
                        error->code);
+}
+
+/* The status of a done future; a failure sets the thread's message. */
+static filch_status outcome(filch_future *future) {
+    uint64_t state = future_state(future);
+    return likely(state_phase(state) == FUTURE_FINISHED) ? FILCH_OK : fail_outcome(future, state);
 }
 
 static const char *kind_name(filch_kind kind) {

@@ -2,8 +2,10 @@
 #include "future/subscribers.h"
 
 #include "base/status.h"
+#include "future/ringer.h"
 
-enum { ARMED, ARMED_CALLBACK, FIRED, ABANDONED, CLAIMED };
+/* Above FIRED: the tag of the process that fired. */
+enum { ARMED, ARMED_CALLBACK, FIRED, ABANDONED, CLAIMED, FIRED_BY_SHIFT = 8 };
 
 #define CLOSED ((uintptr_t)1)
 
@@ -15,21 +17,27 @@ static struct subscriber *first_of(const void *head) {
     return (struct subscriber *)((uintptr_t)head & ~CLOSED);
 }
 
-static bool take_to_fire(struct subscriber *node, uint64_t armed) {
-    return filch_load_seq_cst(&node->state) == armed &&              /* ARMED */
-           filch_cas_seq_cst(&node->state, &armed, (uint64_t)FIRED); /* ARMED */
+/* What this process makes of the nodes that it fires. */
+static uint64_t fired_here(const filch_future *future) {
+    const struct future_host *host = future_host(future);
+    return host->is_shared ? FIRED | (uint64_t)filchi_process_tag(host) << FIRED_BY_SHIFT : FIRED;
+}
+
+static bool take_to_fire(struct subscriber *node, uint64_t armed, uint64_t fired) {
+    return filch_load_seq_cst(&node->state) == armed &&    /* ARMED */
+           filch_cas_seq_cst(&node->state, &armed, fired); /* ARMED */
 }
 
 /* Tells a node's consumer, unless somebody else has or the node is a callback. Nothing in it is read
  * before the CAS: somebody may just be taking an abandoned node over. */
-static void fire_consumer(struct subscriber *node) {
-    if (take_to_fire(node, ARMED))
+static void fire_consumer(struct subscriber *node, uint64_t fired) {
+    if (take_to_fire(node, ARMED, fired))
         filchi_consumer_push(node->to.consumer, node->generation, &node->link);
 }
 
-static void fire(struct subscriber *node) {
-    fire_consumer(node);
-    if (take_to_fire(node, ARMED_CALLBACK)) {
+static void fire(struct subscriber *node, uint64_t fired) {
+    fire_consumer(node, fired);
+    if (take_to_fire(node, ARMED_CALLBACK, fired)) {
         struct future_host *host = future_host(node->future);
         host->call(host, node->future, node->to.fn, node->arg);
     }
@@ -54,17 +62,36 @@ static struct subscriber *newer_than(const struct subscriber *node) {
  * order matters to callbacks only. */
 void filchi_subscribers_fire_consumers(filch_future *future) {
     void *head = filch_load_seq_cst(&future->subscribers); /* NODE */
+    uint64_t fired = fired_here(future);
     for (struct subscriber *node = first_of(head); node != NULL; node = node->next)
-        fire_consumer(node);
+        fire_consumer(node, fired);
 }
 
-void filchi_subscribers_fire(filch_future *future) {
+/* Nothing is pushed any more. Returns: the head. */
+static void *close_chain(filch_future *future) {
     void *head = filch_load_acquire(&future->subscribers); /* NODE */
     while (!is_closed(head) &&
            !filch_cas_seq_cst(&future->subscribers, &head, (void *)((uintptr_t)head | CLOSED)))
         ; /* NODE, ARMED */
+    return head;
+}
+
+void filchi_subscribers_fire(filch_future *future) {
+    void *head = close_chain(future);
+    uint64_t fired = fired_here(future);
     for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node))
-        fire(node);
+        fire(node, fired);
+}
+
+bool filchi_subscribers_leave_callbacks(filch_future *future) {
+    void *head = close_chain(future);
+    uint64_t fired = fired_here(future);
+    bool is_left = false;
+    for (struct subscriber *node = first_of(head); node != NULL; node = node->next) {
+        fire_consumer(node, fired);
+        is_left = is_left || filch_load_relaxed(&node->state) == ARMED_CALLBACK;
+    }
+    return is_left;
 }
 
 /* Sets SUBSCRIBED, so that the finisher looks at the chain. Returns: false if it is done already. */
@@ -93,7 +120,7 @@ static bool push(filch_future *future, struct subscriber *node) {
 
 static struct subscriber *take_node(filch_future *future) {
     struct future_host *host = future_host(future);
-    struct subscriber *node = host->take_node(host);
+    struct subscriber *node = host->take(host, sizeof *node);
     if (node == NULL)
         filchi_fail(FILCH_NO_MEMORY, "no memory for a subscription to the future of task '%s'",
                     future->type->name);
@@ -164,6 +191,11 @@ filch_status filchi_subscribers_add(filch_future *future, struct consumer *consu
     *out = NULL;
     if (state_is_done(future_state(future)))
         return FILCH_OK;
+    if (future_host(future)->is_shared && filchi_ringer_expect_remote(consumer) != 0)
+        return filchi_fail(FILCH_NO_MEMORY,
+                           "no thread to watch the future of task '%s' for a "
+                           "descriptor",
+                           future->type->name);
     struct subscriber *node = claim_abandoned(future);
     bool is_chained = node != NULL;
     if (!is_chained) {
@@ -206,5 +238,7 @@ filch_status filch_add_done_callback(filch_future *future,
     if (future == NULL || fn == NULL)
         return filchi_fail(FILCH_INVALID, "filch_add_done_callback: %s is NULL",
                            future == NULL ? "future" : "fn");
+    if (!filchi_future_check_held("filch_add_done_callback", future))
+        return FILCH_INVALID_STATE;
     return filchi_subscribers_add_callback(future, fn, arg);
 }

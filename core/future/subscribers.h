@@ -11,6 +11,8 @@
  *     ARMED -> ABANDONED    its consumer
  *     ABANDONED -> CLAIMED -> ARMED    a new subscriber
  *
+ * In shared memory FIRED says whose process fired it, which may die before the push.
+ *
  * The chain is closed by a tag bit in its head, which keeps the chain readable. SUBSCRIBED in the
  * state word is set after the push; a finisher that has not seen it is done before, and then the
  * subscriber itself closes and fires (both may: the CAS to FIRED decides for each node).
@@ -62,6 +64,9 @@ void filchi_subscribers_fire_consumers(filch_future *future);
 
 /* Fires all that are left, oldest first. The future is done. */
 void filchi_subscribers_fire(filch_future *future);
+
+/* The same where no callback may be called. Returns: true if there is one; none comes any more. */
+bool filchi_subscribers_leave_callbacks(filch_future *future);
 
 /* Frees the nodes of a future that nobody can reach any more. */
 void filchi_subscribers_free(filch_future *future);

@@ -129,9 +129,12 @@ filch_status filch_wait(filch_future **futures, size_t n, filch_return_when when
                                           "for no limit");
     if (n > PTRDIFF_MAX / sizeof *futures)
         return filchi_fail(FILCH_INVALID, "filch_wait: n is %zu, more than an array can have", n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (futures[i] == NULL)
             return filchi_fail(FILCH_INVALID, "filch_wait: futures[%zu] is NULL", i);
+        if (!filchi_future_check_held("filch_wait", futures[i]))
+            return FILCH_INVALID_STATE;
+    }
     filch_status status = FILCH_OK;
     if (n > 0) {
         uint64_t deadline_ns = filchi_clock_deadline(timeout);

@@ -2,11 +2,10 @@
 #include "platform/process.h"
 
 #include "base/cc.h"
-#include <filch/detail/atomic.h>
 #include <pthread.h>
 #include <stddef.h>
 
-static filch_atomic_u32 generation;
+uint32_t filchi_process_forks;
 
 /* Written while the process has one thread. */
 static struct served {
@@ -17,12 +16,8 @@ static struct served {
 static THREAD_LOCAL struct served thread_serves;
 
 static void count_fork(void) {
-    filch_store_relaxed(&generation, filch_load_relaxed(&generation) + 1);
+    filchi_process_forks++;
     process_serves = thread_serves = (struct served){NULL, PROCESS_OPENER};
-}
-
-uint32_t filchi_process_generation(void) {
-    return filch_load_relaxed(&generation);
 }
 
 int filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {

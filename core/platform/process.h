@@ -10,10 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PROCESS_OPENER = 0 };
+enum {
+    PROCESS_OPENER = 0,
+    PROCESS_REAPER = 0xffff, /* a thread of the opener that runs none of the program's code */
+};
+
+/* How often the process and its ancestors were forked since; written while it has one thread. */
+extern uint32_t filchi_process_forks;
 
 /* Progress: wait-free. */
-uint32_t filchi_process_generation(void);
+static inline uint32_t filchi_process_generation(void) {
+    return filchi_process_forks;
+}
 
 /* Registers what to run at every fork; once per process tree. Returns: 0 or an errno value. */
 int filchi_process_watch_forks(void (*prepare)(void), void (*parent)(void), void (*child)(void));

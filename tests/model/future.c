@@ -98,7 +98,7 @@ static void run_and_use_again(void) {
     filch_release(futures[0]);
     if (!take_again(futures[0]))
         return; /* the other thread frees it, later */
-    filchi_future_init(futures[0], &type);
+    model_assert(filchi_future_init(futures[0], &type));
     (void)future_publish(futures[0]);
     run_counted(generation + 1);
     model_assert(filch_load_relaxed(&n_started[1]) == 1);

@@ -29,8 +29,9 @@ static filch_future *futures[FUTURES];
 static filch_atomic_u32
     results[FUTURES]; /* stored by who runs a future, relaxed: OUTCOME shows it */
 
-static inline void *take_node(struct future_host *host) {
+static inline void *take_node(struct future_host *host, size_t bytes) {
     (void)host;
+    model_assert(bytes == 64);
     uint32_t at = filch_fetch_add_relaxed(&it.n_nodes, 1u);
     model_assert(at < NODES);
     return it.node[at];
@@ -69,14 +70,15 @@ static inline void dispose(struct future_host *host, filch_future *future) {
 
 /* INIT, so that dispose is called. */
 static inline void host_init_future(filch_future *future) {
-    filchi_future_init(future, &type);
+    bool was_free = filchi_future_init(future, &type);
+    model_assert(was_free);
     future->extents = 1;
     filch_store_relaxed(&future->looked_at, 1u); /* a failure is nothing to report here */
 }
 
 /* Both futures are PENDING, with so many handles each. */
 static inline void host_open(uint32_t handles) {
-    it.host = (struct future_host){.take_node = take_node,
+    it.host = (struct future_host){.take = take_node,
                                    .call = call,
                                    .before_wait = before_wait,
                                    .begin_block = begin_block,

@@ -11,9 +11,11 @@
 #include "platform/memory.h"
 #include "platform/process.h"
 #include "platform/shared_memory.h"
+#include "platform/thread.h"
 #include "structures/arena.h"
 #include "structures/reclaim.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -389,6 +391,17 @@ uint32_t filchi_process_tag(const void *arena_owner) {
     return PROCESS_OPENER;
 }
 
-uint32_t filchi_process_generation(void) {
-    return 0;
+int filchi_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack_bytes) {
+    (void)thread, (void)run, (void)arg, (void)stack_bytes;
+    return EAGAIN;
 }
+
+void filchi_thread_set_name(const char *prefix, int number) {
+    (void)prefix, (void)number;
+}
+
+bool filchi_process_serves(const void *arena_owner) {
+    return filchi_process_tag(arena_owner) != PROCESS_OPENER;
+}
+
+uint32_t filchi_process_forks;

@@ -24,8 +24,9 @@ static struct {
 
 static const filch_task_type test_type = {.name = "test_task", .result_kind = FILCH_KIND_VOID};
 
-TEST_HELPER void *host_take_node(struct future_host *host) {
+TEST_HELPER void *host_take_node(struct future_host *host, size_t bytes) {
     CHECK_PTR_EQ(host, &it.host);
+    CHECK_EQ(bytes, 64);
     if (it.in_take_node != NULL)
         it.in_take_node();
     atomic_fetch_add(&it.n_nodes, 1);
@@ -83,7 +84,7 @@ TEST_HELPER void host_leave(struct future_host *host) {
 }
 
 TEST_HELPER void host_open(void) {
-    it.host = (struct future_host){.take_node = host_take_node,
+    it.host = (struct future_host){.take = host_take_node,
                                    .call = host_call,
                                    .before_wait = host_before_wait,
                                    .begin_block = host_begin_block,
@@ -121,7 +122,7 @@ TEST_HELPER filch_future *host_take(void) {
     filch_future *future = heap_take(&it.futures);
     pthread_mutex_unlock(&it.lock);
     CHECK_NOT_NULL(future);
-    filchi_future_init(future, &test_type);
+    CHECK(filchi_future_init(future, &test_type));
     return future;
 }
 

@@ -27,11 +27,10 @@ TEST(future, generations_rise) {
     uint32_t first = generation_of(future);
     filchi_future_abort(future);
     CHECK_EQ(phase_of(future), FUTURE_FREE);
-    filchi_future_init(future,
-                       &test_type); /* the cell is not taken: the state alone is looked at */
+    CHECK(filchi_future_init(future, &test_type)); /* the cell is free: the state alone counts */
     CHECK_EQ(generation_of(future), first + 1);
     filch_store_relaxed(&future->state, FUTURE_GENERATION); /* the last one, FREE */
-    filchi_future_init(future, &test_type);
+    CHECK(filchi_future_init(future, &test_type));
     CHECK_EQ(generation_of(future), 0);
     CHECK_EQ(phase_of(future), FUTURE_INIT);
     filch_store_relaxed(&future->state, (uint64_t)0);
