@@ -22,7 +22,10 @@ struct block {
     struct filch_future future;
     _Alignas(64) unsigned char room[BLOCK_ROOM];
     void *args;
-    filch_raw_fn *raw; /* of filch_submit_raw */
+    union {
+        filch_raw_fn *raw;         /* of filch_submit_raw, until it has run */
+        filch_atomic_pointer next; /* from then on: of what is to be delivered (notifier.h) */
+    };
 };
 _Static_assert(sizeof(struct block) == 1 << BLOCK_LOG2, "two cache lines to a pending small task");
 

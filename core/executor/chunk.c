@@ -2,6 +2,8 @@
 #include "executor/chunk.h"
 
 #include "base/status.h"
+#include "executor/execute.h"
+#include "executor/lent.h"
 #include "executor/transport.h"
 #include "future/error.h"
 #include "platform/clock.h"
@@ -46,6 +48,17 @@ static uint64_t spare_head(uint64_t before, uint32_t reference) {
     return ((before >> 32) + 1) << 32 | reference;
 }
 
+/* A process that may die at any step leaves them to the arena, which can be put right. */
+static bool may_keep_spares(const struct pool *pool) {
+    return !pool->host.is_shared || !filchi_process_serves(&pool->host);
+}
+
+/* Shared memory has a limit, and others want some, too. */
+static uint32_t most_spares(const struct pool *pool) {
+    uint32_t share = pool->arena->n_chunks / 16;
+    return pool->host.is_shared && share < SPARE_CHUNKS ? share : SPARE_CHUNKS;
+}
+
 /* Returns: NULL if there is none. */
 static void *take_spare(struct pool *pool) {
     uint64_t head = filch_load_acquire(&pool->spare_chunks); /* SPARE */
@@ -62,7 +75,7 @@ static void *take_spare(struct pool *pool) {
 }
 
 static void keep_spare(struct pool *pool, struct chunk *chunk) {
-    if (filch_fetch_add_relaxed(&pool->n_spare_chunks, 1u) >= SPARE_CHUNKS) {
+    if (filch_fetch_add_relaxed(&pool->n_spare_chunks, 1u) >= most_spares(pool)) {
         (void)filch_fetch_sub_acq_rel(&pool->n_spare_chunks, 1u);
         filchi_extent_give(pool->arena, chunk);
         return;
@@ -94,6 +107,7 @@ static void lay_out(struct chunk *chunk, const filch_task_type *type, size_t cap
     size_t value_bytes = is_packed(type) ? 0 : round_up(capacity * type->result_size, CACHE_LINE);
     chunk->type = type;
     chunk->n = chunk->n_run = chunk->n_given = 0;
+    filch_store_relaxed(&chunk->running, (uint64_t)0);
     chunk->capacity = capacity;
     chunk->args_stride = args_stride(type);
     chunk->value_stride = type->result_size;
@@ -117,7 +131,7 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
     if (future == NULL)
         return NULL;
     size_t bytes = whole_bytes(type, capacity);
-    struct chunk *chunk = is_spare_size(bytes) ? take_spare(pool) : NULL;
+    struct chunk *chunk = is_spare_size(bytes) && may_keep_spares(pool) ? take_spare(pool) : NULL;
     if (chunk == NULL)
         chunk = filchi_extent_take(&producer->extents, bytes);
     if (chunk == NULL) {
@@ -137,7 +151,7 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
 
 void filchi_chunk_release(struct pool *pool, filch_future *future) {
     struct chunk *chunk = chunk_of(future);
-    if (state_is_done(future_state(future)) &&
+    if (state_is_done(future_state(future)) && may_keep_spares(pool) &&
         is_spare_size(whole_bytes(chunk->type, chunk->capacity))) {
         filchi_chunk_dispose(future);
         future->extents = 0;
@@ -183,11 +197,12 @@ static void keep_error(struct frame *frame, struct chunk *chunk, size_t at) {
             memset(chunk->errors, 0, bytes);
     }
     chunk->failed[at / 64] |= (uint64_t)1 << at % 64;
-    if (chunk->errors != NULL)
+    if (chunk->errors != NULL) {
         chunk->errors[at] = frame->raised;
-    else
-        filchi_error_give(frame->pool->arena, frame->raised);
-    frame->raised = NULL;
+        (void)frame_take_raised(frame);
+    } else {
+        filchi_error_give(frame->pool->arena, frame_take_raised(frame));
+    }
 }
 
 filch_error *filchi_chunk_error(const struct chunk *chunk, size_t at) {
@@ -205,10 +220,11 @@ size_t filchi_chunk_end_of_good(const struct chunk *chunk, size_t at) {
 }
 
 static void drop_text(struct arena *arena, struct chunk *chunk, size_t at) {
-    if (chunk->texts != NULL && chunk->texts[at] != NULL) {
-        filchi_extent_give(arena, chunk->texts[at]);
-        chunk->texts[at] = NULL;
-    }
+    void *text = chunk->texts == NULL ? NULL : chunk->texts[at];
+    if (text == NULL)
+        return;
+    chunk->texts[at] = NULL;
+    filchi_extent_give(arena, text);
 }
 
 static bool is_cancelled(const filch_future *future) {
@@ -216,14 +232,16 @@ static bool is_cancelled(const filch_future *future) {
 }
 
 /* Runs the items by their type's own loop, which comes back when an item has raised or when the chunk
- * is cancelled. Only for results that need no care. */
+ * is cancelled; in a child that the item forked, it has (frame.c). Only for results that need no care. */
 static void run_by_loop(struct frame *frame, struct chunk *chunk) {
     const filch_task_type *type = chunk->type;
     const filch_task_watch watch = {&frame->future->state, FUTURE_CANCEL_REQUESTED,
-                                    (const void *const *)&frame->raised};
-    for (size_t i = 0; i < chunk->n && !is_cancelled(frame->future);) {
+                                    (const void *const *)&frame->raised, &chunk->running};
+    uint32_t generation = filchi_process_generation();
+    for (size_t i = chunk->n_run; i < chunk->n && !is_cancelled(frame->future);) {
         i += type->run_many(chunk->args + i * chunk->args_stride,
                             chunk->values + i * chunk->value_stride, chunk->n - i, &watch);
+        execute_leave_if_forked(generation);
         if (unlikely(frame->raised != NULL))
             keep_error(frame, chunk, i - 1);
         chunk->n_run = i;
@@ -235,9 +253,17 @@ static void run_by_loop(struct frame *frame, struct chunk *chunk) {
 static void run_one_by_one(struct frame *frame, struct chunk *chunk) {
     const filch_task_type *type = chunk->type;
     bool is_plain = chunk_is_plain(type) && !type->copies;
-    for (size_t i = 0; i < chunk->n && !is_cancelled(frame->future); i++) {
+    uint32_t generation = filchi_process_generation();
+    struct lent lent;
+    void *lent_value = frame->pool->host.is_shared ? lend(&lent, chunk->value_stride) : NULL;
+    for (size_t i = chunk->n_run; i < chunk->n && !is_cancelled(frame->future); i++) {
         void *value = chunk->values + i * chunk->value_stride;
-        int code = type->run(chunk->args + i * chunk->args_stride, value);
+        char *args = chunk->args + i * chunk->args_stride;
+        filch_store_relaxed(&chunk->running, (uint64_t)(uintptr_t)args);
+        int code = type->run(args, lent_value != NULL ? lent_value : value);
+        execute_leave_if_forked(generation);
+        if (lent_value != NULL)
+            memcpy(value, lent_value, chunk->value_stride);
         if (unlikely(!is_plain || code != 0 || frame->raised != NULL || frame->allocated != NULL))
             filchi_transport_conclude(frame, type, value, code, &(void *){NULL});
         if (unlikely(frame->raised != NULL))
@@ -245,6 +271,8 @@ static void run_one_by_one(struct frame *frame, struct chunk *chunk) {
         drop_text(frame->pool->arena, chunk, i);
         chunk->n_run = i + 1;
     }
+    if (lent_value != NULL)
+        take_back(&lent);
 }
 
 /* Cancelled while it runs, a chunk stops between two items. */
@@ -286,7 +314,7 @@ void filchi_chunk_forget(struct arena *arena, struct chunk *chunk, size_t end) {
 }
 
 static void report_unseen(const struct chunk *chunk) {
-    if (future_host(chunk->future)->fork_generation != filchi_process_generation())
+    if (!host_is_here(future_host(chunk->future)))
         return; /* the parent's to report */
     const filch_error *first = NULL;
     size_t n = 0;

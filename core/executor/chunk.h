@@ -22,8 +22,9 @@ struct chunk {
     const filch_task_type *type; /* of the items */
     size_t n;                    /* items sealed into it */
     size_t capacity;
-    size_t n_run;   /* those that ran; the rest was cancelled */
-    size_t n_given; /* those whose result and error have been taken care of */
+    size_t n_run;             /* those that ran; the rest was cancelled. It is run from here on */
+    filch_atomic_u64 running; /* address of the tuple that runs, or ran last; 0: none yet */
+    size_t n_given;           /* those whose result and error have been taken care of */
     size_t args_stride;
     size_t value_stride;
     char *args;

@@ -1,19 +1,17 @@
-/* executor/execute.c: from PENDING to done, and what waits inside a worker may do. */
+/* executor/execute.c: from PENDING to done, on a worker or inside a wait. */
 #include "executor/execute.h"
 
-#include "base/status.h"
 #include "executor/frame.h"
+#include "executor/lent.h"
+#include "executor/process_pool/notifier.h"
 #include "executor/transport.h"
 #include "future/error.h"
-#include "platform/futex.h"
+#include "platform/clock.h"
 #include "platform/process.h"
-#include "platform/stack.h"
-#include "scheduler/substitute.h"
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What is left to do when a task has not simply returned a plain value. Returns: its phase. */
 static COLD enum future_phase conclude(struct worker *worker, struct frame *frame, int code) {
@@ -29,18 +27,12 @@ static COLD enum future_phase conclude(struct worker *worker, struct frame *fram
     }
     count_up(&worker->counters.n_failed);
     filch_store_release(&future->error, (void *)frame->raised); /* OUTCOME */
+    (void)frame_take_raised(frame);
     return FUTURE_FAILED;
 }
 
 static inline bool is_plain(filch_kind kind) {
     return kind < FILCH_KIND_STRING;
-}
-
-/* The program's code has returned on a worker. If it forked, this may be the child, where the pool
- * does not exist and this is the only thread: what would be the end of the worker is its end. */
-static inline void leave_if_forked(uint32_t generation) {
-    if (unlikely(generation != filchi_process_generation()))
-        exit(EXIT_SUCCESS);
 }
 
 /* Runs a future that this worker owns (RUNNING), up to its phase. */
@@ -55,7 +47,7 @@ static inline enum future_phase run_task(struct worker *worker, struct pool *poo
     frame.name = likely(future->options == 0) ? type->name : filchi_future_name(future);
     filchi_frame_enter(&frame);
     int code = type->run(block->args, future->value);
-    leave_if_forked(generation);
+    execute_leave_if_forked(generation);
     filchi_frame_leave(&frame);
     if (likely(frame.raised == NULL && code == 0 && frame.allocated == NULL &&
                is_plain(type->result_kind) && (future->extents & BLOCK_HAS_ARGS) == 0)) {
@@ -65,11 +57,98 @@ static inline enum future_phase run_task(struct worker *worker, struct pool *poo
     return conclude(worker, &frame, code);
 }
 
+/* A raw task, a chunk and a loop have results of their own making. */
+static bool returns_value(const filch_future *future) {
+    return future->type->result_kind != FILCH_KIND_UNTYPED && future->value_size > 0;
+}
+
+/* A task that may have to run again finds its strings as they were. */
+static void *copy_args(struct pool *pool, const struct block *block) {
+    const filch_future *future = &block->future;
+    if (likely(future->options == 0) || !future->type->copies)
+        return NULL;
+    const struct future_options *options = arena_address(pool->arena, future->options);
+    if (filch_load_relaxed(&options->retries_left) == 0)
+        return NULL;
+    size_t bytes = filchi_transport_size(future->type, block->args);
+    void *copy = bytes == SIZE_MAX ? NULL : lend_aligned(bytes);
+    if (copy != NULL)
+        filchi_transport_copy(future->type, block->args, copy);
+    return copy;
+}
+
+static enum future_phase run_shared_task(struct worker *worker, struct pool *pool,
+                                         filch_future *future, struct run *run) {
+    struct frame frame;
+    struct lent lent;
+    count_up(&worker->counters.n_started);
+    struct block *block = block_of(future);
+    frame_init(&frame, pool, future, filchi_future_name(future));
+    frame.run = run;
+    void *value = returns_value(future) ? lend(&lent, future->value_size) : NULL;
+    void *args = copy_args(pool, block);
+    uint32_t generation = filchi_process_generation();
+    filchi_frame_enter(&frame);
+    int code =
+        future->type->run(args != NULL ? args : block->args, value != NULL ? value : future->value);
+    execute_leave_if_forked(generation);
+    filchi_frame_leave(&frame);
+    if (value != NULL)
+        memcpy(future->value, value, future->value_size);
+    const struct pool_operations *operations = pool->executor->operations;
+    if (operations->after_task != NULL)
+        operations->after_task(worker);
+    enum future_phase phase = conclude(worker, &frame, code);
+    if (value != NULL)
+        take_back(&lent);
+    free(args);
+    return phase;
+}
+
 static void cancel_or_break(struct pool *pool, filch_future *future, uint32_t generation) {
     if (scheduler_flags(pool->scheduler) & SCHEDULER_BROKEN)
         filchi_future_break(future, generation);
     else
         filchi_future_cancel_pending(future, generation);
+}
+
+/* When a task that begins now must have ended; 0: it has no limit. */
+static uint64_t find_deadline(const struct pool *pool, const filch_future *future) {
+    if (likely(future->options == 0))
+        return 0;
+    const struct future_options *options = arena_address(pool->arena, future->options);
+    return options->timeout_ns == 0 ? 0 : filchi_clock_ns() + options->timeout_ns;
+}
+
+/* Its time is over: the signal that ends this process is on its way. */
+static COLD void await_end(void) {
+    for (;;)
+        pause();
+}
+
+/* Runs an entry of a shared pool, unless it is stale. From before it is RUNNING until it is delivered, it
+ * is on the worker's stack of runs: that is where somebody looks if this process dies. */
+static void run_recorded(struct worker *worker, struct pool *pool, uint64_t entry,
+                         bool may_deliver) {
+    filch_future *future = entry_future(pool->arena, entry);
+    uint64_t state = filch_load_relaxed(&future->state);
+    if (state_phase(state) != FUTURE_PENDING || state_generation(state) != entry_generation(entry))
+        return;
+    uint64_t deadline_ns = find_deadline(pool, future);
+    struct run *run = intent_push_run(&worker->intent, entry, deadline_ns);
+    if (unlikely(run == NULL && worker->intent.is_kept))
+        return; /* no memory to say so: a wait goes on to sleep */
+    const struct pool_operations *operations = pool->executor->operations;
+    if (unlikely(deadline_ns != 0) && operations->limit_task != NULL)
+        operations->limit_task(worker, deadline_ns);
+    if (future_try_start(future, entry_generation(entry), worker->number)) {
+        enum future_phase phase = run_shared_task(worker, pool, future, run);
+        if (may_deliver && (filch_load_relaxed(&future->state) & FUTURE_SUBSCRIBED) == 0)
+            filchi_worker_is_nearly_free(worker);
+        if (!filchi_future_finish_shared(future, phase, may_deliver))
+            await_end();
+    }
+    intent_pop_run(&worker->intent);
 }
 
 static void run_entry(struct worker *worker, uint64_t entry) {
@@ -78,6 +157,10 @@ static void run_entry(struct worker *worker, uint64_t entry) {
     uint32_t generation = entry_generation(entry);
     if (unlikely(scheduler_flags(pool->scheduler) & (SCHEDULER_BROKEN | SCHEDULER_CANCELLING)))
         cancel_or_break(pool, future, generation);
+    if (unlikely(pool->host.is_shared)) {
+        run_recorded(worker, pool, entry, true);
+        return;
+    }
     if (!future_try_start(future, generation, worker->number)) {
         if (filch_load_relaxed(&future->state) & FUTURE_DEFERRED)
             filchi_future_deliver_deferred(future, generation);
@@ -86,9 +169,7 @@ static void run_entry(struct worker *worker, uint64_t entry) {
     enum future_phase phase = run_task(worker, pool, future);
     if ((filch_load_relaxed(&future->state) & FUTURE_SUBSCRIBED) == 0)
         filchi_worker_is_nearly_free(worker);
-    intent_announce(&worker->intent, INTENT_FINISH, &entry, 1);
     filchi_future_finish(future, phase);
-    intent_clear(&worker->intent);
 }
 
 static void prefetch_entry(struct scheduler *scheduler, uint64_t entry) {
@@ -110,21 +191,23 @@ const struct scheduler_operations filchi_execute_operations = {
     .is_live = entry_is_live,
     .start = filchi_pool_start_worker,
     .move = filchi_pool_move_worker,
+    .serve_mail = filchi_notifier_serve_mail,
 };
 
-/* Runs a pending future right here, on top of the task that waits for it. Its callbacks are left to
- * other workers: none of them may run on a stack that may hold a lock. */
-static void run_inline(void *arg) {
-    filch_future *future = arg;
-    struct worker *worker = filchi_worker_self();
+/* Its callbacks are left to other workers: none of them may run on a stack that may hold a lock. */
+void filchi_execute_inline(struct worker *worker, filch_future *future) {
     uint32_t generation = state_generation(filch_load_relaxed(&future->state));
+    struct pool *pool = pool_of_worker(worker);
+    uint64_t entry = entry_of(future, generation);
+    if (pool->host.is_shared) {
+        run_recorded(worker, pool, entry, false);
+        return;
+    }
     if (!future_try_start(future, generation, worker->number))
         return;
-    struct pool *pool = pool_of_worker(worker);
     enum future_phase phase = run_task(worker, pool, future);
     if (!filchi_future_finish_deferred(future, phase))
         return;
-    uint64_t entry = entry_of(future, generation);
     struct producer *producer = &worker->producer;
     if (producer_push(producer, entry) ||
         (filchi_producer_make_room(producer) && producer_push(producer, entry))) {
@@ -133,156 +216,6 @@ static void run_inline(void *arg) {
     } else {
         filchi_future_deliver_deferred(future, generation); /* no memory for the queue */
     }
-}
-
-/* Outside threads may block; but without any worker there must be hope for one. */
-static filch_status before_outside_wait(struct pool *pool) {
-    struct scheduler *scheduler = pool->scheduler;
-    if (park_is_attended(&scheduler->park) || !filchi_scheduler_has_work(scheduler))
-        return FILCH_OK;
-    int error = filchi_scheduler_wake_one(scheduler);
-    if (error == 0)
-        return FILCH_OK;
-    errno = error;
-    return filchi_fail(FILCH_SYSTEM, "no worker could be started to run what is waited for: %s",
-                       strerror(error));
-}
-
-/* A frame is put on top of a waiting one only if the lower one truly cannot go on without it: so an
- * untimed wait for one future of the same pool, and nothing else, runs it here. */
-static filch_status before_wait(struct future_host *host, filch_future *future, bool is_timed) {
-    struct pool *pool = pool_of_host(host);
-    struct worker *worker = filchi_worker_self();
-    if (host->fork_generation != filchi_process_generation())
-        return filchi_fail(FILCH_INVALID_STATE,
-                           "what is waited for belongs to an executor of the parent process, and "
-                           "nobody works for it in this forked child");
-    if (worker != NULL)
-        filchi_worker_is_busy(worker);
-    if (worker == NULL || pool_of_worker(worker) != pool)
-        return before_outside_wait(pool);
-    uint64_t state = future_state(future);
-    if (state_phase(state) == FUTURE_RUNNING && state_owner(state) == worker->number)
-        return filchi_fail(FILCH_INVALID_STATE,
-                           "task '%s' waits for itself: the future that is waited for runs below "
-                           "on the same stack",
-                           filchi_future_name(future));
-    if (is_timed || state_phase(state) != FUTURE_PENDING)
-        return FILCH_OK;
-    filchi_substitute_return(worker);
-    if (worker->seat == SEAT_NONE)
-        return FILCH_OK; /* it may start nothing; who sits will */
-    if (!filchi_stack_is_short())
-        run_inline(future);
-    else if (!filchi_stack_call(run_inline, future))
-        return filchi_fail(FILCH_NO_MEMORY,
-                           "no memory for more stack to run task '%s' inside a "
-                           "wait",
-                           filchi_future_name(future));
-    return FILCH_OK;
-}
-
-/* A worker that sleeps would keep others from its seat, and what it waits for may be among what they
- * would run: without a substitute no wait may block, not even for a future that runs elsewhere, since
- * that one may wait in its turn for what is queued, without a seat. */
-static filch_status begin_block(struct future_host *host) {
-    (void)host;
-    struct worker *worker = filchi_worker_self();
-    int error = worker == NULL ? 0 : filchi_substitute_leave(worker);
-    if (likely(error == 0))
-        return FILCH_OK;
-    if (error == EBUSY) {
-        errno = ENOMEM;
-        return filchi_fail(FILCH_NO_MEMORY,
-                           "this wait inside a task would block one worker more, and %d of its "
-                           "pool are blocked already, the limit; let fewer tasks wait at a time, "
-                           "or wait outside of tasks",
-                           SUBSTITUTES);
-    }
-    errno = error;
-    return filchi_fail(FILCH_SYSTEM,
-                       "this wait inside a task would block its worker, and no other one could be "
-                       "started in its place: %s",
-                       strerror(error));
-}
-
-static void end_block(struct future_host *host) {
-    (void)host;
-    struct worker *worker = filchi_worker_self();
-    if (worker != NULL)
-        filchi_substitute_return(worker);
-}
-
-static void *take(struct future_host *host, size_t bytes) {
-    struct producer *producer = filchi_pool_producer(pool_of_host(host));
-    return producer == NULL ? NULL : filchi_extent_take(&producer->extents, bytes);
-}
-
-static void call(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
-                 void *arg) {
-    struct pool *pool = pool_of_host(host);
-    struct worker *worker = filchi_worker_self();
-    if (worker != NULL)
-        filchi_worker_is_busy(worker);
-    struct frame frame;
-    frame_init(&frame, pool, NULL, filchi_future_name(future));
-    filchi_frame_enter(&frame);
-    uint32_t generation = filchi_process_generation();
-    fn(future, arg);
-    if (worker != NULL)
-        leave_if_forked(generation);
-    filchi_frame_leave(&frame);
-    if (frame.raised != NULL) {
-        filchi_report("a callback of task '%s' raised: %s (code %d, at %s)", frame.raised->task,
-                      frame.raised->message, frame.raised->code, frame.raised->where);
-        filchi_error_give(pool->arena, frame.raised);
-    }
-}
-
-static void before_report(struct future_host *host) {
-    (void)host;
-    struct worker *worker = filchi_worker_self();
-    if (worker != NULL)
-        filchi_worker_is_busy(worker);
-}
-
-static void dispose(struct future_host *host, filch_future *future) {
-    (void)host;
-    filchi_transport_dispose(block_of(future));
-}
-
-static void enter_delivery(struct future_host *host) {
-    struct pool *pool = pool_of_host(host);
-    struct worker *worker = filchi_worker_self();
-    if (worker == NULL || pool_of_worker(worker) != pool)
-        filch_fetch_add_acq_rel(&pool->n_delivering, 1u);
-}
-
-static void leave_delivery(struct future_host *host) {
-    struct pool *pool = pool_of_host(host);
-    struct worker *worker = filchi_worker_self();
-    if (worker != NULL && pool_of_worker(worker) == pool)
-        return;
-    /* After the subtraction the pool may be gone; waking a dead word is harmless. */
-    if (filch_fetch_sub_acq_rel(&pool->n_delivering, 1u) == 1)
-        filchi_futex_wake(&pool->n_delivering.value, INT_MAX, false);
-}
-
-void filchi_execute_host(struct future_host *host, uint64_t spin_ns, bool is_shared) {
-    *host = (struct future_host){
-        .take = take,
-        .call = call,
-        .before_wait = before_wait,
-        .begin_block = begin_block,
-        .end_block = end_block,
-        .before_report = before_report,
-        .dispose = dispose,
-        .enter_delivery = enter_delivery,
-        .leave_delivery = leave_delivery,
-        .spin_ns = spin_ns,
-        .fork_generation = filchi_process_generation(),
-        .is_shared = is_shared,
-    };
 }
 
 int filchi_execute_hook(struct pool *pool, const char *name, int (*init)(void *),
@@ -296,7 +229,7 @@ int filchi_execute_hook(struct pool *pool, const char *name, int (*init)(void *)
         code = init(arg);
     else
         fini(arg);
-    leave_if_forked(generation);
+    execute_leave_if_forked(generation);
     filchi_frame_leave(&frame);
     snprintf(why, why_size, "returned %d", code);
     if (frame.raised != NULL) {

@@ -4,9 +4,11 @@
 #include "executor/block.h"
 #include "executor/execute.h"
 #include "executor/frame.h"
+#include "executor/host.h"
 #include "executor/modules.h"
 #include "executor/options.h"
 #include "executor/plan.h"
+#include "executor/process_pool/notifier.h"
 #include "executor/registry.h"
 #include "executor/shared.h"
 #include "platform/clock.h"
@@ -60,7 +62,7 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
         return NULL;
     }
     memset(pool, 0, sizeof *pool);
-    filchi_execute_host(&pool->host, spin_ns, operations->is_shared);
+    filchi_host_init(&pool->host, spin_ns, operations->is_shared);
     strcpy(pool->host.broken_because, "no worker could be started"); /* until it breaks otherwise */
     pool->arena = arena;
     pool->executor = executor;
@@ -247,6 +249,9 @@ static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns
 }
 
 static filch_status await_deliveries(struct pool *pool, uint64_t deadline_ns) {
+    if (pool->undelivered != NULL &&
+        filchi_notifier_await(pool->undelivered, deadline_ns) != FILCH_OK)
+        return FILCH_TIMEOUT;
     bool in_time = true;
     for (;;) {
         uint32_t n = filch_load_acquire(&pool->n_delivering);

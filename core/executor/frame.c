@@ -42,12 +42,11 @@ int filch_raise_at(const char *file, int line, int code, const char *format, ...
     if (frame == NULL) {
         report_raise(file, line, code, format, list);
     } else {
-        filchi_error_give(frame->pool->arena, frame->raised);
-        frame->raised = NULL;
+        filchi_error_give(frame->pool->arena, frame_take_raised(frame));
         struct worker *worker = filchi_worker_self();
         int number = worker == NULL ? -1 : (int)worker->number;
-        frame->raised = filchi_error_new(producer == NULL ? NULL : &producer->extents, frame->name,
-                                         code, number, file, line, format, list);
+        frame_raise(frame, filchi_error_new(producer == NULL ? NULL : &producer->extents,
+                                            frame->name, code, number, file, line, format, list));
     }
     va_end(list);
     return code;
@@ -72,9 +71,12 @@ void *filch_result_alloc(size_t size) {
         filchi_fail(FILCH_NO_MEMORY, "filch_result_alloc: no memory for size %zu", size);
         return NULL;
     }
-    if (frame->allocated != NULL)
-        filchi_extent_give(frame->pool->arena, frame->allocated);
+    void *before = frame_take_allocated(frame);
+    if (before != NULL)
+        filchi_extent_give(frame->pool->arena, before);
     frame->allocated = memory;
+    if (frame->run != NULL)
+        filch_store_relaxed(&frame->run->allocated, memory);
     return memory;
 }
 
@@ -97,11 +99,10 @@ int filch_this_worker(void) {
 }
 
 void filchi_frame_forget(void) {
-    /* In the child's copy: a chunk of a map goes on to its next item unless it is cancelled. No edge: the
-     * child has one thread. */
+    /* In the child's copy: a chunk of a map goes on to its next item unless this one has failed, and keeps
+     * no result of one that has. */
     for (struct frame *frame = current; frame != NULL; frame = frame->below)
-        if (frame->future != NULL && !frame->pool->host.is_shared)
-            (void)filch_fetch_or_acq_rel(&frame->future->state, FUTURE_CANCEL_REQUESTED);
+        frame->raised = filchi_error_without_memory();
     current = NULL;
 }
 

@@ -15,7 +15,32 @@ struct frame {
     filch_error *raised; /* the last one */
     void *owned;         /* what filch_own announced */
     void *allocated;     /* the last filch_result_alloc */
+    struct run *run;     /* of a task in a shared pool: who may die says there what it has */
 };
+
+/* What was made for the frame is somebody else's from now on. */
+static inline filch_error *frame_take_raised(struct frame *frame) {
+    filch_error *raised = frame->raised;
+    frame->raised = NULL;
+    if (frame->run != NULL)
+        filch_store_relaxed(&frame->run->raised, NULL);
+    return raised;
+}
+
+static inline void *frame_take_allocated(struct frame *frame) {
+    void *allocated = frame->allocated;
+    frame->allocated = NULL;
+    if (frame->run != NULL)
+        filch_store_relaxed(&frame->run->allocated, NULL);
+    return allocated;
+}
+
+/* There is none yet. */
+static inline void frame_raise(struct frame *frame, filch_error *error) {
+    frame->raised = error;
+    if (frame->run != NULL)
+        filch_store_relaxed(&frame->run->raised, (void *)error);
+}
 
 struct frame *filchi_frame_current(void);
 

@@ -29,6 +29,10 @@ struct pool_operations {
     int (*start_worker)(filch_executor *executor, struct worker *worker);
     /* The calling worker sits on another seat than before, or on none. */
     void (*move_worker)(filch_executor *executor, struct worker *worker);
+    /* A task has returned in this worker, and its outcome is not known yet; NULL: nothing is to be done. */
+    void (*after_task)(struct worker *worker);
+    /* The calling worker begins a task that may run until then. NULL where stops_tasks is false. */
+    void (*limit_task)(struct worker *worker, uint64_t deadline_ns);
     /* All workers have left: joins them. */
     void (*join_workers)(filch_executor *executor);
     /* Frees what the kind keeps for the handle. */
@@ -43,8 +47,9 @@ struct pool {
     bool must_look;           /* at each task before it may travel: its pointers, its code */
     filch_executor *executor; /* of the process that opened it; valid until close */
     struct modules *modules;  /* what workers have of the program's code; NULL: all (modules.h) */
-    uint64_t serial;          /* never used twice in a process */
-    filch_atomic_u64 spare_chunks; /* a stack: reference of the first, and a tag (chunk.h) */
+    struct undelivered *undelivered; /* shared pools: process_pool/notifier.h; else NULL */
+    uint64_t serial;                 /* never used twice in a process */
+    filch_atomic_u64 spare_chunks;   /* a stack: reference of the first, and a tag (chunk.h) */
     filch_atomic_u32 n_spare_chunks;
     filch_atomic_u32 n_delivering;   /* outside threads that are running callbacks */
     filch_atomic_u64 shared_extents; /* of filch_shared_alloc; see shared.c */

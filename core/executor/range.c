@@ -95,18 +95,18 @@ static bool take_part(struct range *range, struct range_part *part, const filch_
     uint64_t before = filchi_clock_ns();
     size_t begin, n;
     while ((n = claim(range, &grain, &begin)) > 0) {
+        part->began_at = begin;
         range->body(begin, begin + n, range->arg);
+        if (unlikely(generation != filchi_process_generation()))
+            return false; /* the body forked, and this is the child */
         if (unlikely(frame->raised != NULL)) {
             part->error = frame->raised;
-            part->failed_at = begin;
-            frame->raised = NULL;
+            (void)frame_take_raised(frame);
             (void)close_range(range);
             return false;
         }
         if (unlikely(is_stopped(task)) && close_range(range))
             return true;
-        if (unlikely(generation != filchi_process_generation()))
-            return false; /* the body forked, and this is the child */
         uint64_t now = filchi_clock_ns();
         grain_note(&grain, n, now - before);
         before = now;
@@ -117,7 +117,8 @@ static bool take_part(struct range *range, struct range_part *part, const filch_
 static int run_helper(const void *args, void *result) {
     (void)result;
     const struct helper_args *helper = args;
-    for (int i = 0; i < HELPERS_PER_HELPER; i++)
+    bool calls_others = !helper->range->pool->host.is_shared;
+    for (int i = 0; calls_others && i < HELPERS_PER_HELPER; i++)
         call_helper(helper->range);
     (void)take_part(helper->range, helper->part, NULL);
     return 0;
@@ -141,6 +142,18 @@ static void drop_entry(struct range *range, const filch_future *future) {
     (void)deque_drop_newest(&self->producer.deque, entry_of(future, generation));
 }
 
+/* A helper whose process died has failed in the piece that it ran; one that was lost before it began is no
+ * loss. */
+static void take_failure(struct range_part *part, filch_future *future) {
+    uint64_t state = future_state(future);
+    filch_store_relaxed(&future->looked_at, 1u);
+    if (state_phase(state) != FUTURE_FAILED || (state & FUTURE_BROKEN) != 0 || part->error != NULL)
+        return;
+    part->error = (filch_error *)filch_load_acquire(&future->error);
+    filch_store_relaxed(&future->error,
+                        NULL); /* it is DELIVERED, or who delivers reads it no more */
+}
+
 /* After this nobody refers to the range. */
 static void await_helpers(struct range *range, bool are_to_stop) {
     for (uint32_t i = 1; i < filch_load_acquire(&range->n_claimed); i++) {
@@ -154,8 +167,7 @@ static void await_helpers(struct range *range, bool are_to_stop) {
         /* If no worker more may block, this one has to: what it waits for runs elsewhere. */
         else if (filchi_future_await(future, FILCHI_NEVER) != FILCH_OK)
             filchi_future_await_outcome(future);
-        filch_store_relaxed(&future->looked_at,
-                            1u); /* one that was lost before it began is no loss */
+        take_failure(&range->parts[i], future);
         filch_release(future);
     }
 }
@@ -165,20 +177,27 @@ static filch_status conclude(struct range *range, bool is_stopped_early) {
     struct range_part *first = NULL;
     for (uint32_t i = 0; i < range->n_parts; i++) {
         struct range_part *part = &range->parts[i];
-        if (part->error != NULL && (first == NULL || part->failed_at < first->failed_at))
+        if (part->error != NULL && (first == NULL || part->began_at < first->began_at))
             first = part;
     }
     filch_status status = FILCH_OK;
     if (first != NULL)
         status =
             filchi_fail(FILCH_FAILED, "%s: the body failed in the piece from %zu on: %s (code %d)",
-                        function, first->failed_at, first->error->message, first->error->code);
+                        function, first->began_at, first->error->message, first->error->code);
     else if (is_stopped_early)
         status = filchi_fail(FILCH_CANCELLED,
                              "%s: somebody asked to cancel the task that called it", function);
     for (uint32_t i = 0; i < range->n_parts; i++)
         filchi_error_give(range->pool->arena, range->parts[i].error);
     return status;
+}
+
+/* The first one calls the others; but helpers that belong to other processes could go with those. */
+static void call_helpers(struct range *range) {
+    uint32_t n = range->pool->host.is_shared ? range->n_parts - 1 : 1;
+    for (uint32_t i = 0; i < n; i++)
+        call_helper(range);
 }
 
 /* In a frame of its own, so that what the body raises is this call's and not the task's. Outside of
@@ -191,7 +210,7 @@ static filch_status run_range(struct range *range, filch_future *root) {
     uint32_t generation = filchi_process_generation();
     filchi_frame_enter(&frame);
     if (may_have_helpers(range))
-        call_helper(range);
+        call_helpers(range);
     bool is_stopped_early = take_part(range, &range->parts[0], task);
     if (generation != filchi_process_generation())
         return filchi_fail(FILCH_INVALID_STATE,

@@ -25,7 +25,7 @@
 struct range_part {
     filch_atomic_pointer future; /* of the helper; NULL: the caller, or the submit failed */
     filch_error *error;          /* of its piece that failed */
-    size_t failed_at;            /* where that piece began */
+    size_t began_at;             /* where the piece that it runs, or ran last, begins */
 };
 
 struct range {

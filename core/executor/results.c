@@ -36,6 +36,22 @@ static filch_status end(filch_results *results, filch_status status) {
     return status;
 }
 
+/* A forked child has its copy of the map, but not the consumer, which goes on telling the parent. It may
+ * take what was done before, in the order of the input. */
+static void leave_parent(filch_results *results) {
+    if (results->consumer == NULL || filchi_consumer_is_here(results->consumer))
+        return;
+    results->consumer = NULL;
+    results->arrived = NULL;
+    for (struct chunk *chunk = results->ahead.oldest; chunk != NULL; chunk = chunk->newer)
+        chunk->node = NULL;
+}
+
+/* Are its chunks another process's? Then they are left alone here. */
+static bool is_lost(const filch_results *results) {
+    return results->pool->host.is_shared && !host_is_here(&results->pool->host);
+}
+
 /* Waits for the oldest chunk. */
 static filch_status await_oldest(filch_results *results, struct chunk **chunk) {
     *chunk = results->ahead.oldest;
@@ -158,6 +174,12 @@ static filch_status item_status(const filch_results *results, const struct chunk
 }
 
 static filch_status give_next(filch_results *results, void *out) {
+    if (unlikely(is_lost(results)))
+        return filchi_fail(
+            FILCH_INVALID_STATE,
+            "filch_results_next: results belong to the parent process, and cannot be "
+            "used in this forked child");
+    leave_parent(results);
     settle(results);
     if (results->ended != FILCH_OK)
         return filchi_fail(results->ended, "filch_results_next: the iteration is over (%s)",
@@ -242,6 +264,11 @@ const filch_error *filch_results_exception(filch_results *results) {
 void filch_results_close(filch_results *results) {
     if (results == NULL)
         return;
+    if (is_lost(results)) {
+        free(results);
+        return;
+    }
+    leave_parent(results);
     settle(results);
     if (results->packing != NULL)
         filchi_submit_give_back(results->packing);

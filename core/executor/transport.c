@@ -167,8 +167,7 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
  * copied. */
 static bool keep_bytes(struct frame *frame, const void *data, size_t size, void **text) {
     if (data == frame->allocated && data != NULL) {
-        *text = frame->allocated;
-        frame->allocated = NULL;
+        *text = frame_take_allocated(frame);
         return true;
     }
     struct producer *producer = filchi_pool_producer(frame->pool);
@@ -220,14 +219,14 @@ void filchi_transport_conclude(struct frame *frame, const filch_task_type *type,
     filch_kind kind = type->result_kind;
     *text = NULL;
     if (frame->raised == NULL && code != 0)
-        frame->raised = make_error(frame, code, "the task returned %d", code);
+        frame_raise(frame, make_error(frame, code, "the task returned %d", code));
     if (frame->raised == NULL && !keep_value(frame, kind, value, text))
-        frame->raised = make_error(frame, 0, "no memory to keep the result");
+        frame_raise(frame, make_error(frame, 0, "no memory to keep the result"));
     if (frame->owned != NULL && (kind == FILCH_KIND_STRING || kind == FILCH_KIND_BYTES))
         free(frame->owned);
     if (frame->allocated != NULL)
-        filchi_extent_give(frame->pool->arena, frame->allocated);
-    frame->owned = frame->allocated = NULL;
+        filchi_extent_give(frame->pool->arena, frame_take_allocated(frame));
+    frame->owned = NULL;
 }
 
 void filchi_transport_drop_args(struct block *block) {

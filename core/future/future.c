@@ -72,9 +72,14 @@ static void destroy(filch_future *future) {
     free_block(future);
 }
 
+void filchi_future_destroy(filch_future *future) {
+    destroy(future);
+}
+
 /* Tells subscribers, then gives the block up. The outcome is in the state word already. */
 static void deliver(filch_future *future) {
-    filchi_subscribers_fire(future);
+    if (unlikely(!filchi_subscribers_fire(future)))
+        return;
     uint64_t before = filch_fetch_or_acq_rel(&future->state, FUTURE_DELIVERED); /* GONE */
     if (before & FUTURE_RELEASED)
         destroy(future);
@@ -219,7 +224,8 @@ bool filchi_future_mail(filch_future *future) {
 }
 
 void filchi_future_deliver_mailed(filch_future *future) {
-    filchi_subscribers_fire(future);
+    if (!filchi_subscribers_fire(future))
+        return;
     uint64_t state = filch_load_relaxed(&future->state), next;
     do {
         next = (state & ~FUTURE_MAILED) | FUTURE_DELIVERED;
@@ -282,6 +288,10 @@ static inline void give_handle_back(filch_future *future) {
         if (filch_cas_acq_rel(&future->state, &state, state | FUTURE_RELEASED)) /* GONE */
             return;
     destroy(future);
+}
+
+void filchi_future_give_handle_back(filch_future *future) {
+    give_handle_back(future);
 }
 
 static COLD void release_in_descendant(filch_future *future) {

@@ -214,6 +214,9 @@ void filchi_future_deliver_deferred(filch_future *future, uint32_t generation);
  * to deliver it: it is MAILED from now on. */
 bool filchi_future_mail(filch_future *future);
 
+/* Frees one that is DELIVERED and RELEASED, if who set the second has left that to the caller. */
+void filchi_future_destroy(filch_future *future);
+
 /* Delivers a MAILED one. In the process that has its handles, or after the end of that one. */
 void filchi_future_deliver_mailed(filch_future *future);
 
@@ -222,6 +225,9 @@ bool filchi_future_break(filch_future *future, uint32_t generation);
 
 /* PENDING -> CANCELLED, and delivers. */
 bool filchi_future_cancel_pending(filch_future *future, uint32_t generation);
+
+/* Gives a handle back for the process that has it. */
+void filchi_future_give_handle_back(filch_future *future);
 
 /* PENDING -> FREE: a submit that is taken back. Returns: false if somebody was faster. */
 bool filchi_future_withdraw(filch_future *future);

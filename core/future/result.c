@@ -83,6 +83,8 @@ static filch_status await(const char *function, filch_future *future, double sec
                            function);
     if (state_is_done(future_state(future)))
         return FILCH_OK;
+    if (!filchi_future_check_held(function, future))
+        return FILCH_INVALID_STATE;
     filch_status status = filchi_future_await(future, filchi_clock_deadline(seconds));
     return status == FILCH_TIMEOUT ? fail_timeout(future) : status;
 }

@@ -76,11 +76,16 @@ static void *close_chain(filch_future *future) {
     return head;
 }
 
-void filchi_subscribers_fire(filch_future *future) {
+bool filchi_subscribers_fire(filch_future *future) {
     void *head = close_chain(future);
     uint64_t fired = fired_here(future);
-    for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node))
+    uint32_t generation = filchi_process_generation();
+    for (struct subscriber *node = oldest_of(head); node != NULL; node = newer_than(node)) {
         fire(node, fired);
+        if (unlikely(generation != filchi_process_generation()) && !future_is_held(future))
+            return false;
+    }
+    return true;
 }
 
 bool filchi_subscribers_leave_callbacks(filch_future *future) {
@@ -92,6 +97,12 @@ bool filchi_subscribers_leave_callbacks(filch_future *future) {
         is_left = is_left || filch_load_relaxed(&node->state) == ARMED_CALLBACK;
     }
     return is_left;
+}
+
+void filchi_subscribers_forget_callbacks(filch_future *future) {
+    void *head = filch_load_acquire(&future->subscribers); /* NODE */
+    for (struct subscriber *node = first_of(head); node != NULL; node = node->next)
+        (void)take_to_fire(node, ARMED_CALLBACK, FIRED);
 }
 
 /* Sets SUBSCRIBED, so that the finisher looks at the chain. Returns: false if it is done already. */
@@ -136,7 +147,7 @@ static void run_here(filch_future *future, void (*fn)(filch_future *, void *), v
     if (fn != NULL)
         host->call(host, future, fn, arg);
     else
-        filchi_subscribers_fire(future);
+        (void)filchi_subscribers_fire(future);
     host->leave_delivery(host);
 }
 

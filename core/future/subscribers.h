@@ -62,11 +62,15 @@ void filchi_subscribers_abandon(struct subscriber *node);
  * told waits for the outcome (filchi_future_await_outcome). */
 void filchi_subscribers_fire_consumers(filch_future *future);
 
-/* Fires all that are left, oldest first. The future is done. */
-void filchi_subscribers_fire(filch_future *future);
+/* Fires all that are left, oldest first. The future is done. Returns: false in a child that a callback
+ * has forked, if the future is not the child's own copy: it must leave it alone. */
+bool filchi_subscribers_fire(filch_future *future);
 
 /* The same where no callback may be called. Returns: true if there is one; none comes any more. */
 bool filchi_subscribers_leave_callbacks(filch_future *future);
+
+/* Whoever added callbacks is gone: none of them will be called. */
+void filchi_subscribers_forget_callbacks(filch_future *future);
 
 /* Frees the nodes of a future that nobody can reach any more. */
 void filchi_subscribers_free(filch_future *future);

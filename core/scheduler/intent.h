@@ -19,12 +19,45 @@ enum intent_step {
 
 enum { INTENT_ENTRIES = 32 };
 
+/* One level of the stack of what a worker runs: a task, and those that it runs inside of a wait. */
+struct run {
+    filch_atomic_u64 entry;
+    filch_atomic_u64 deadline_ns;   /* 0: none */
+    filch_atomic_pointer raised;    /* what filch_raise has made, and */
+    filch_atomic_pointer allocated; /* filch_result_alloc, in nobody else's memory yet */
+};
+
+enum { INTENT_RUNS = 64 };
+
 struct intent {
     filch_atomic_u32 step;
     uint32_t n;
     bool is_kept;
+    filch_atomic_u32 depth;
     uint64_t entries[INTENT_ENTRIES];
+    struct run runs[INTENT_RUNS];
 };
+
+/* Before the worker makes it RUNNING. Returns: NULL without memory, or if nothing is kept. */
+static inline struct run *intent_push_run(struct intent *intent, uint64_t entry,
+                                          uint64_t deadline_ns) {
+    uint32_t depth = filch_load_relaxed(&intent->depth);
+    if (!intent->is_kept || depth == INTENT_RUNS)
+        return NULL;
+    struct run *run = &intent->runs[depth];
+    filch_store_relaxed(&run->entry, entry);
+    filch_store_relaxed(&run->deadline_ns, deadline_ns);
+    filch_store_relaxed(&run->raised, NULL);
+    filch_store_relaxed(&run->allocated, NULL);
+    filch_store_release(&intent->depth, depth + 1); /* ANNOUNCED */
+    return run;
+}
+
+/* When it has been delivered, or was not started. */
+static inline void intent_pop_run(struct intent *intent) {
+    if (intent->is_kept)
+        filch_store_release(&intent->depth, filch_load_relaxed(&intent->depth) - 1); /* ANNOUNCED */
+}
 
 static inline void intent_announce(struct intent *intent, enum intent_step step,
                                    const uint64_t *entries, size_t n) {

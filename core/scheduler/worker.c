@@ -338,6 +338,11 @@ static bool park(struct worker *worker) {
     return true;
 }
 
+void filchi_worker_notify(struct worker *worker) {
+    filch_fence_seq_cst();
+    filchi_park_give_token(&worker->producer.scheduler->park, &worker->sleep_word);
+}
+
 void filchi_worker_loop(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     /* A callback of a pool that broke may have blocked before. */
@@ -349,6 +354,8 @@ void filchi_worker_loop(struct worker *worker) {
             if (worker->is_searching)
                 end_search(worker);
             scheduler->operations->run(worker, entry);
+            if (unlikely(filch_load_relaxed(&worker->mail) != NULL))
+                scheduler->operations->serve_mail(worker);
             if (unlikely(worker->seat == SEAT_NONE) && !filchi_substitute_stand_by(worker))
                 return;
         }

@@ -33,6 +33,10 @@ void filchi_worker_is_busy(struct worker *worker);
 void filchi_worker_begin_initializer(struct worker *worker);
 void filchi_worker_end_initializer(struct worker *worker);
 
+/* Something was put into its mail, or somebody died who may have been about to wake it: it looks. Any
+ * thread of any process. */
+void filchi_worker_notify(struct worker *worker);
+
 /* Internal to the layer. */
 void filchi_producer_init(struct producer *producer, struct scheduler *scheduler);
 void filchi_scheduler_free_retired(struct scheduler *scheduler);

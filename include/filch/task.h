@@ -70,6 +70,7 @@ typedef struct filch_task_watch {
     const filch_atomic_u64 *stop_word; /**< to stop once it has one of */
     uint64_t stop_bits;                /**< these bits */
     const void *const *raised;         /**< not NULL after an item that raised */
+    filch_atomic_u64 *running;         /**< for the address of the tuple that is about to run */
 } filch_task_watch;
 
 /** What FILCH_TASK knows of a function; the submit function that it generates passes it on.

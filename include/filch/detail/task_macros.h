@@ -134,25 +134,30 @@
         *(__typeof__(ret) *)filch_result = fn(FILCH_PASSED_##n);                                   \
         return 0;                                                                                  \
     }                                                                                              \
-    FILCH_TASK_LOOP(fn, __typeof__(ret) filch_value = fn(FILCH_PASSED_##n);                        \
+    FILCH_TASK_LOOP(fn, __typeof__(ret) filch_value = fn(FILCH_PASSED_##n),                        \
                     __builtin_memcpy(filch_to, &filch_value, sizeof filch_value);                  \
                     filch_to += sizeof filch_value)                                                \
     FILCH_TASK_TYPE(n, fn, types, sizeof(ret), FILCH_ALIGNOF(ret), FILCH_KIND_OF(ret))
 
 /* A result may replace its tuple, which has been read by then; it is stored by memcpy, so that the
- * compiler does not take the two for different objects. */
-#define FILCH_TASK_LOOP(fn, ...)                                                                   \
+ * compiler does not take the two for different objects. That of an item that has raised is not. */
+#define FILCH_TASK_LOOP(fn, call, ...)                                                             \
     static inline FILCH_UNUSED size_t filch_fn_many_##fn(const void *filch_args,                   \
                                                          void *filch_values, size_t filch_n,       \
                                                          const filch_task_watch *filch_watch) {    \
         const filch_fn_args_##fn *filch_in = (const filch_fn_args_##fn *)filch_args;               \
         char *filch_to = (char *)filch_values;                                                     \
+        const void *const *filch_raised = filch_watch->raised;                                     \
+        filch_atomic_u64 *filch_running = filch_watch->running;                                    \
         (void)filch_to;                                                                            \
         for (size_t filch_at = 0; filch_at < filch_n; filch_in++) {                                \
-            __VA_ARGS__;                                                                           \
+            filch_store_relaxed(filch_running, (uint64_t)(uintptr_t)filch_in);                     \
+            call;                                                                                  \
             filch_at++;                                                                            \
-            if (*filch_watch->raised != NULL ||                                                    \
-                (filch_load_relaxed(filch_watch->stop_word) & filch_watch->stop_bits) != 0)        \
+            if (*filch_raised != NULL)                                                             \
+                return filch_at;                                                                   \
+            __VA_ARGS__;                                                                           \
+            if ((filch_load_relaxed(filch_watch->stop_word) & filch_watch->stop_bits) != 0)        \
                 return filch_at;                                                                   \
         }                                                                                          \
         return filch_n;                                                                            \
@@ -171,7 +176,7 @@
         fn(FILCH_PASSED_##n);                                                                      \
         return 0;                                                                                  \
     }                                                                                              \
-    FILCH_TASK_LOOP(fn, fn(FILCH_PASSED_##n))                                                      \
+    FILCH_TASK_LOOP(fn, fn(FILCH_PASSED_##n), )                                                    \
     FILCH_TASK_TYPE(n, fn, types, 0, 1, FILCH_KIND_VOID)
 
 #define FILCH_TASK_ARGS(n, fn, types)                                                              \

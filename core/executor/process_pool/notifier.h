@@ -1,0 +1,72 @@
+/* executor/process_pool/notifier.h: who delivers what a finisher must not.
+ *
+ * Whoever runs a future in a worker process may neither run a callback that the opener's process added
+ * nor report a failure there. It makes the outcome known and tells consumers, sets DEFERRED, and pushes
+ * the block here: one CAS, without memory, since the link lies in the block. A thread of the opener, the
+ * notifier, takes all of them at once and delivers. It sleeps on a futex while there are none.
+ *
+ * A future that a worker process submitted, and that has a callback, goes on from here by that worker's
+ * mail: a stack of the same links, which the worker takes between two tasks. So callbacks run in the
+ * process that added them, and never on top of a task that waits.
+ *
+ *     DEFERRED                    in the stack, or in the notifier's hands, or about to be pushed by its
+ *                                 finisher
+ *     MAILED                      in the mail, or in the hands of the worker whose mail it was
+ *     DELIVERED and RELEASED      posted by who found out that its handles are gone: to be freed
+ *
+ * A block is in one list at a time: only who sets DEFERRED or MAILED pushes it, and it is not freed before
+ * it was delivered. The end of a worker takes its mail back (filchi_notifier_disown); one lock of the
+ * opener's process keeps that from what the notifier is mailing just then. It is never held while the
+ * program's code runs, so a callback that blocks holds up only callbacks.
+ *
+ * Edges:
+ *   UNDELIVERED  push (seq_cst), then a look at the bell (seq_cst) against bell set (seq_cst), then a look
+ *                at the stack (seq_cst): the notifier sees the block or is woken
+ *   MAIL         push (seq_cst) -> the worker's exchange (acquire) */
+#ifndef FILCHI_NOTIFIER_H
+#define FILCHI_NOTIFIER_H
+
+#include "executor/block.h"
+#include "executor/pool.h"
+
+/* In shared memory. All zero at first. */
+struct undelivered {
+    _Alignas(CACHE_LINE) filch_atomic_pointer newest; /* struct block */
+    filch_atomic_u32 bell;                            /* 1: the notifier sleeps, or is about to */
+    filch_atomic_u32 is_busy;   /* it may have taken some that it has not delivered */
+    filch_atomic_u32 n_rounds;  /* that it has come to the end of; a futex */
+    filch_atomic_u32 n_waiting; /* for all to be delivered */
+    filch_atomic_u32 is_to_end;
+};
+
+/* The opener's. */
+struct notifier {
+    struct pool *pool;
+    pthread_t thread;
+    bool is_running;
+    pthread_mutex_t mail; /* around mailing and disowning */
+};
+
+/* Leaves the delivery of this block to the notifier. Any process. */
+void filchi_notifier_push(struct undelivered *undelivered, struct block *block);
+
+/* Starts the thread. Returns: 0 or an errno value. */
+int filchi_notifier_start(struct notifier *notifier, struct pool *pool);
+
+/* Ends it, when nobody pushes any more and all has been delivered. */
+void filchi_notifier_stop(struct notifier *notifier);
+
+/* Waits until all that was pushed is delivered. Returns: FILCH_OK or FILCH_TIMEOUT. */
+filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t deadline_ns);
+
+/* A worker process has ended, in whatever way, and nobody has taken its place: its handles and callbacks
+ * are gone. Runs none of the program's code. */
+void filchi_notifier_disown(struct notifier *notifier, struct worker *worker);
+
+/* Somebody who died may have pushed and not rung. Harmless if not. */
+void filchi_notifier_rouse(struct undelivered *undelivered);
+
+/* Delivers what is in the calling worker's mail. */
+void filchi_notifier_serve_mail(struct worker *worker);
+
+#endif
