@@ -8,7 +8,13 @@
 #include "future/subscribers.h"
 #include "platform/clock.h"
 
-enum { HOST_ARENA_BYTES = 16 << 20, FUTURE_CELL_LOG2 = 7, NODE_CELL_LOG2 = 6 };
+enum { HOST_ARENA_BYTES = 16 << 20, FUTURE_CELL_LOG2 = 7, NODE_CELL_LOG2 = 6, DEFERRED_MOST = 16 };
+
+/* What a shared host has deferred; in its arena. */
+struct deferred {
+    atomic_int n;
+    filch_future *futures[DEFERRED_MOST];
+};
 
 static struct {
     struct future_host host; /* the arena's owner */
@@ -19,6 +25,7 @@ static struct {
     bool has_no_memory;
     void (*in_take_node)(void); /* what happens while a subscriber is being made */
     filch_status refusal;       /* of waits */
+    struct deferred *deferred;
     atomic_int n_nodes, n_calls, n_disposed, n_waits, n_blocked, n_delivering;
 } it = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -26,11 +33,11 @@ static const filch_task_type test_type = {.name = "test_task", .result_kind = FI
 
 TEST_HELPER void *host_take_node(struct future_host *host, size_t bytes) {
     CHECK_PTR_EQ(host, &it.host);
-    CHECK_EQ(bytes, 64);
     if (it.in_take_node != NULL)
         it.in_take_node();
     atomic_fetch_add(&it.n_nodes, 1);
     pthread_mutex_lock(&it.lock);
+    CHECK_LE(bytes, (size_t)1 << it.nodes.cell_log2);
     void *node = it.has_no_memory ? NULL : heap_take(&it.nodes);
     pthread_mutex_unlock(&it.lock);
     return node;
@@ -83,21 +90,32 @@ TEST_HELPER void host_leave(struct future_host *host) {
     atomic_fetch_sub(&it.n_delivering, 1);
 }
 
-TEST_HELPER void host_open(void) {
+TEST_HELPER void host_defer(struct future_host *host, filch_future *future) {
+    CHECK_PTR_EQ(host, &it.host);
+    int n = atomic_load(&it.deferred->n);
+    CHECK_LT(n, DEFERRED_MOST);
+    it.deferred->futures[n] = future;
+    atomic_store(&it.deferred->n, n + 1);
+}
+
+TEST_HELPER void host_open_over(struct arena *arena, uint32_t node_log2) {
     it.host = (struct future_host){.take = host_take_node,
                                    .call = host_call,
                                    .before_wait = host_before_wait,
                                    .begin_block = host_begin_block,
                                    .end_block = host_end_block,
                                    .before_report = host_before_report,
+                                   .defer = host_defer,
                                    .dispose = host_dispose,
                                    .enter_delivery = host_enter,
-                                   .leave_delivery = host_leave};
-    it.arena = filchi_arena_open(HOST_ARENA_BYTES);
+                                   .leave_delivery = host_leave,
+                                   .fork_generation = filchi_process_generation(),
+                                   .is_shared = arena != NULL && arena->is_shared};
+    it.arena = arena;
     CHECK_NOT_NULL(it.arena);
     it.arena->owner = &it.host;
     filchi_heap_init(&it.futures, it.arena, FUTURE_CELL_LOG2, true);
-    filchi_heap_init(&it.nodes, it.arena, NODE_CELL_LOG2, true);
+    filchi_heap_init(&it.nodes, it.arena, node_log2, true);
     it.has_no_memory = false;
     it.in_take_node = NULL;
     it.refusal = FILCH_OK;
@@ -106,6 +124,10 @@ TEST_HELPER void host_open(void) {
     atomic_store(&it.n_disposed, 0);
     atomic_store(&it.n_waits, 0);
     atomic_store(&it.n_blocked, 0);
+}
+
+TEST_HELPER void host_open(void) {
+    host_open_over(filchi_arena_open(HOST_ARENA_BYTES), NODE_CELL_LOG2);
 }
 
 /* Every block and every node has come back. */
