@@ -15,6 +15,8 @@ static struct {
     pthread_mutex_t lock;
     struct heap *heap; /* NULL before the first */
     struct heap own;   /* unless another one is served */
+    uint32_t pid;      /* of this process; 0: not asked for yet */
+    const void *owned; /* by its arena; leak checkers do not look for pointers in shared memory */
 } home = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void before_fork(void) {
@@ -30,6 +32,7 @@ static void after_fork(void) {
 /* The heap is the parent's, which goes on taking from it; what lies in it stays where it is. */
 static void after_fork_in_child(void) {
     home.heap = NULL;
+    home.pid = 0;
     pthread_mutex_unlock(&home.lock);
     filchi_ringer_after_fork_in_child();
 }
@@ -54,6 +57,7 @@ static struct heap *need_heap(void) {
         return NULL;
     filchi_heap_init(&home.own, arena, CONSUMER_LOG2, true);
     home.heap = &home.own;
+    home.owned = arena->headroom;
     return home.heap;
 }
 
@@ -73,19 +77,29 @@ void filchi_consumer_serve(struct heap *heap, struct arena *arena) {
     pthread_mutex_unlock(&home.lock);
 }
 
+/* With the lock held. */
+static void *take_cell(void) {
+    struct heap *heap = need_heap();
+    return heap == NULL ? NULL : heap_take(heap);
+}
+
 void *filchi_consumer_take_cell(void) {
     pthread_mutex_lock(&home.lock);
-    struct heap *heap = need_heap();
-    void *cell = heap == NULL ? NULL : heap_take(heap);
+    void *cell = take_cell();
     pthread_mutex_unlock(&home.lock);
     return cell;
 }
 
 struct consumer *filchi_consumer_open(void) {
-    struct consumer *consumer = filchi_consumer_take_cell();
+    pthread_mutex_lock(&home.lock);
+    struct consumer *consumer = take_cell();
+    if (home.pid == 0)
+        home.pid = (uint32_t)getpid();
+    uint32_t pid = home.pid;
+    pthread_mutex_unlock(&home.lock);
     if (consumer == NULL)
         return NULL;
-    consumer->pid = (uint32_t)getpid();
+    consumer->pid = pid;
     consumer->fork_generation = filchi_process_generation();
     consumer->fd = -1;
     /* A late finisher may be ringing: it looks under the ringer's lock, and at this list. */
