@@ -13,6 +13,7 @@
 #include "executor/shared.h"
 #include "platform/clock.h"
 #include "platform/futex.h"
+#include "platform/headroom.h"
 #include "platform/memory.h"
 #include "platform/process.h"
 #include "platform/thread.h"
@@ -27,7 +28,7 @@
 enum { LEAST_ARENA_BYTES = 64 << 20 };
 
 /* As much address space as the machine has memory: more could not be filled. */
-static struct arena *open_arena(void) {
+static struct arena *open_private_arena(void) {
     size_t bytes = filchi_memory_physical();
     size_t limit = filchi_memory_address_limit();
     if (limit != SIZE_MAX && bytes > limit / 8)
@@ -42,12 +43,29 @@ static struct arena *open_arena(void) {
     return arena;
 }
 
-filch_executor *filchi_executor_open(const struct pool_operations *operations, uint32_t n_workers,
-                                     uint64_t spin_ns, void *kind_data, const char *function) {
+/* Half of what could be taken now, unless the program says how much. */
+static struct arena *open_shared_arena(size_t memory) {
+    if (memory != 0)
+        return filchi_arena_open_shared(memory);
+    struct headroom *headroom = filchi_headroom_open("");
+    if (headroom == NULL)
+        return NULL;
+    size_t bytes = filchi_headroom_read(headroom) / 2;
+    filchi_headroom_close(headroom);
+    size_t limit = filchi_memory_address_limit();
+    if (limit != SIZE_MAX && bytes > limit / 8)
+        bytes = limit / 8;
+    return filchi_arena_open_shared(bytes < LEAST_ARENA_BYTES ? LEAST_ARENA_BYTES : bytes);
+}
+
+filch_executor *filchi_executor_open(const struct pool_operations *operations,
+                                     struct pool_opening opening, const char *function) {
     filch_executor *executor = calloc(1, sizeof *executor);
-    struct arena *arena = executor == NULL ? NULL : open_arena();
+    struct arena *arena = executor == NULL        ? NULL
+                          : operations->is_shared ? open_shared_arena(opening.memory)
+                                                  : open_private_arena();
     size_t pool_bytes = round_up(sizeof(struct pool), CACHE_LINE);
-    size_t bytes = pool_bytes + filchi_scheduler_bytes(n_workers);
+    size_t bytes = pool_bytes + filchi_scheduler_bytes(opening.n_workers);
     struct pool *pool =
         arena == NULL
             ? NULL
@@ -58,11 +76,11 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
             filchi_arena_close(arena);
         free(executor);
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for an executor of %u workers: %s", function,
-                    n_workers, strerror(error));
+                    opening.n_workers, strerror(error));
         return NULL;
     }
     memset(pool, 0, sizeof *pool);
-    filchi_host_init(&pool->host, spin_ns, operations->is_shared);
+    filchi_host_init(&pool->host, opening.spin_ns, operations->is_shared);
     strcpy(pool->host.broken_because, "no worker could be started"); /* until it breaks otherwise */
     pool->arena = arena;
     pool->executor = executor;
@@ -70,10 +88,10 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
     pool->must_look = !operations->takes_pointers;
     pool->scheduler = (struct scheduler *)((char *)pool + pool_bytes);
     arena->owner = pool;
-    filchi_scheduler_init(pool->scheduler, arena, n_workers, spin_ns, operations->is_shared,
-                          &filchi_execute_operations);
+    filchi_scheduler_init(pool->scheduler, arena, opening.n_workers, opening.spin_ns,
+                          operations->is_shared, &filchi_execute_operations);
     executor->operations = operations;
-    executor->kind_data = kind_data;
+    executor->kind_data = opening.kind_data;
     executor->pool = pool;
     executor->fork_generation = filchi_process_generation();
     pthread_mutex_init(&executor->lock, NULL);
@@ -97,6 +115,8 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations, u
 
 bool filchi_executor_check(const char *function, const filch_executor *executor) {
     if (likely(executor != NULL && executor->fork_generation == filchi_process_generation()))
+        return true;
+    if (executor != NULL && filchi_process_serves(executor->pool))
         return true;
     if (executor == NULL)
         filchi_fail(FILCH_INVALID,
@@ -159,28 +179,34 @@ void filchi_pool_break(struct pool *pool, const char *format, ...) {
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
 }
 
-static void drop_live(filch_executor *executor) {
-    /* The handle stays until who closes it has joined this thread. */
-    if (filch_fetch_sub_seq_cst(&executor->n_live, 1u) == 1)
-        filchi_futex_wake(&executor->n_live.value, INT_MAX, false);
+static void drop_live(struct pool *pool) {
+    /* The pool stays until who closes it has joined this thread. */
+    if (filch_fetch_sub_seq_cst(&pool->n_live, 1u) == 1)
+        filchi_futex_wake(&pool->n_live.value, INT_MAX, false);
+}
+
+/* Returns: false if the pool has ended. */
+static bool add_live(struct pool *pool) {
+    uint32_t n_live = filch_load_relaxed(&pool->n_live);
+    do {
+        if (n_live & POOL_ENDED)
+            return false;
+    } while (!filch_cas_seq_cst(&pool->n_live, &n_live, n_live + 1));
+    return true;
 }
 
 int filchi_pool_start_worker(struct worker *worker) {
-    filch_executor *executor = pool_of_worker(worker)->executor;
+    struct pool *pool = pool_of_worker(worker);
     struct park *park = &worker->producer.scheduler->park;
-    int error = ESHUTDOWN;
-    pthread_mutex_lock(&executor->lock);
-    if (!executor->is_ended) {
-        /* Before it runs: it may sleep, or be gone again, before this thread goes on. */
-        filch_fetch_add_acq_rel(&executor->n_live, 1u);
-        filchi_park_set_taken(park, worker->seat, true); /* SAT */
-        error = executor->operations->start_worker(executor, worker);
-        if (error != 0) {
-            filchi_park_set_taken(park, worker->seat, false);
-            drop_live(executor);
-        }
+    if (!add_live(pool))
+        return ESHUTDOWN;
+    /* Before it runs: it may sleep, or be gone again, before this thread goes on. */
+    filchi_park_set_taken(park, worker->seat, true); /* SAT */
+    int error = pool->executor->operations->start_worker(pool->executor, worker);
+    if (error != 0) {
+        filchi_park_set_taken(park, worker->seat, false);
+        drop_live(pool);
     }
-    pthread_mutex_unlock(&executor->lock);
     return error;
 }
 
@@ -191,32 +217,36 @@ void filchi_pool_move_worker(struct worker *worker) {
 
 void filchi_pool_worker_left(filch_executor *executor, struct worker *worker) {
     filchi_substitute_free_slot(worker);
-    drop_live(executor);
+    drop_live(executor->pool);
 }
 
-/* Does the calling thread run a task or callback of this pool? Then it must not wait for its end. */
+/* Does the calling thread run a task or callback of this pool, or belong to a process that does? Then it
+ * must not wait for its end. */
 static bool is_inside(const struct pool *pool) {
     struct worker *worker = filchi_worker_self();
-    return (worker != NULL && pool_of_worker(worker) == pool) || filchi_frame_is_in(pool);
+    return (worker != NULL && pool_of_worker(worker) == pool) || filchi_frame_is_in(pool) ||
+           filchi_process_serves(pool);
+}
+
+static uint32_t count_live(const struct pool *pool) {
+    return filch_load_acquire(&pool->n_live) & ~POOL_ENDED;
 }
 
 /* Is there work that no worker has ever been started for? A worker that has left has looked after the
  * flag was set, and its seat stays taken; what is queued after that is taken back by its submitter. */
 static bool needs_first_worker(filch_executor *executor) {
     struct scheduler *scheduler = executor->pool->scheduler;
-    return filch_load_acquire(&executor->n_live) == 0 && !park_is_attended(&scheduler->park) &&
+    return count_live(executor->pool) == 0 && !park_is_attended(&scheduler->park) &&
            !filchi_scheduler_is_drained(scheduler);
 }
 
 /* Returns: true if nothing is left to run; no worker is started any more then. */
 static bool try_end(filch_executor *executor) {
-    pthread_mutex_lock(&executor->lock);
+    filch_atomic_u32 *word = &executor->pool->n_live;
+    uint32_t n_live = filch_load_acquire(word);
     /* What is queued once it has ended is taken back by its submitter. */
-    bool ended = executor->is_ended ||
-                 (filch_load_acquire(&executor->n_live) == 0 && !needs_first_worker(executor));
-    executor->is_ended = ended;
-    pthread_mutex_unlock(&executor->lock);
-    return ended;
+    return n_live == POOL_ENDED || (n_live == 0 && !needs_first_worker(executor) &&
+                                    filch_cas_seq_cst(word, &n_live, POOL_ENDED));
 }
 
 /* If even now no worker can be started, the work fails with the reason. */
@@ -233,8 +263,8 @@ static void start_first_worker(filch_executor *executor) {
 static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns) {
     bool in_time = true;
     for (;;) {
-        uint32_t n_live = filch_load_acquire(&executor->n_live);
-        if (n_live == 0) {
+        uint32_t n_live = filch_load_acquire(&executor->pool->n_live);
+        if ((n_live & ~POOL_ENDED) == 0) {
             if (try_end(executor))
                 return FILCH_OK;
             if (needs_first_worker(executor))
@@ -244,7 +274,7 @@ static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns
         }
         if (!in_time)
             return FILCH_TIMEOUT;
-        in_time = filchi_futex_wait(&executor->n_live.value, n_live, deadline_ns, false);
+        in_time = filchi_futex_wait(&executor->pool->n_live.value, n_live, deadline_ns, false);
     }
 }
 
@@ -333,7 +363,8 @@ static void leave_arena(struct pool *pool) {
 }
 
 void filch_close(filch_executor *executor) {
-    if (executor == NULL || executor->fork_generation != filchi_process_generation())
+    if (executor == NULL || (executor->fork_generation != filchi_process_generation() &&
+                             !filchi_process_serves(executor->pool)))
         return;
     bool inside = is_inside(executor->pool);
     filch_status status = filch_shutdown_with(executor, NULL);

@@ -178,4 +178,3 @@ void filchi_host_init(struct future_host *host, uint64_t spin_ns, bool is_shared
         .is_shared = is_shared,
     };
 }
-

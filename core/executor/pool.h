@@ -25,7 +25,8 @@ struct pool_operations {
     bool takes_pointers;
     /* Can a task that runs too long be stopped? */
     bool stops_tasks;
-    /* Starts this worker; called with the executor's lock held. Returns: 0 or an errno value. */
+    /* Starts this worker, which counts as live already. In a shared pool it may be called by a worker, and
+     * only asks for it. Returns: 0 or an errno value. */
     int (*start_worker)(filch_executor *executor, struct worker *worker);
     /* The calling worker sits on another seat than before, or on none. */
     void (*move_worker)(filch_executor *executor, struct worker *worker);
@@ -33,11 +34,18 @@ struct pool_operations {
     void (*after_task)(struct worker *worker);
     /* The calling worker begins a task that may run until then. NULL where stops_tasks is false. */
     void (*limit_task)(struct worker *worker, uint64_t deadline_ns);
-    /* All workers have left: joins them. */
+    /* All workers have left: joins them. Called with the executor's lock held. */
     void (*join_workers)(filch_executor *executor);
+    /* Sends a signal to all workers, which ends them, and waits for that. NULL: it cannot. */
+    void (*end_workers)(filch_executor *executor, int signal);
+    /* The process that this worker runs in; 0: in none now. NULL: in this one. */
+    int (*find_pid)(const filch_executor *executor, uint32_t number);
     /* Frees what the kind keeps for the handle. */
     void (*close)(filch_executor *executor);
 };
+
+/* In pool->n_live: no worker will be started any more. */
+#define POOL_ENDED (UINT32_C(1) << 31)
 
 struct pool {
     struct future_host host; /* first: the arena's owner as futures see it */
@@ -49,7 +57,10 @@ struct pool {
     struct modules *modules;  /* what workers have of the program's code; NULL: all (modules.h) */
     struct undelivered *undelivered; /* shared pools: process_pool/notifier.h; else NULL */
     uint64_t serial;                 /* never used twice in a process */
-    filch_atomic_u64 spare_chunks;   /* a stack: reference of the first, and a tag (chunk.h) */
+    filch_atomic_u32 n_live;       /* workers started and not yet left, and POOL_ENDED; a futex for
+                                         who waits for their end */
+    filch_atomic_u32 n_replaced;   /* workers that died */
+    filch_atomic_u64 spare_chunks; /* a stack: reference of the first, and a tag (chunk.h) */
     filch_atomic_u32 n_spare_chunks;
     filch_atomic_u32 n_delivering;   /* outside threads that are running callbacks */
     filch_atomic_u64 shared_extents; /* of filch_shared_alloc; see shared.c */
@@ -65,10 +76,7 @@ struct filch_executor {
     uint32_t fork_generation;
     filch_executor *next_open; /* the registry's list, and */
     unsigned n_pins;           /* its uses that closing waits for; under its lock */
-    /* Starting and ending workers; never held while user code runs. */
-    pthread_mutex_t lock;
-    filch_atomic_u32 n_live; /* started and not yet left; a futex for who waits for the end */
-    bool is_ended;           /* no worker will be started any more */
+    pthread_mutex_t lock;      /* of the kind, for its workers; never held while user code runs */
     bool is_joined;
 };
 
@@ -85,9 +93,16 @@ static inline struct pool *pool_of_worker(const struct worker *worker) {
     return pool_of(worker->producer.scheduler);
 }
 
-/* One outcome of opening: a pool over `n_workers` workers, or NULL with the thread's failure set. */
-filch_executor *filchi_executor_open(const struct pool_operations *operations, uint32_t n_workers,
-                                     uint64_t spin_ns, void *kind_data, const char *function);
+struct pool_opening {
+    uint32_t n_workers;
+    uint64_t spin_ns;
+    size_t memory; /* limit of a shared pool's memory; 0: the default */
+    void *kind_data;
+};
+
+/* A pool, or NULL with the thread's failure set. */
+filch_executor *filchi_executor_open(const struct pool_operations *operations,
+                                     struct pool_opening opening, const char *function);
 
 /* The calling thread's producer in this pool. Returns: NULL without memory. */
 struct producer *filchi_pool_producer(struct pool *pool);
@@ -108,8 +123,12 @@ int filchi_pool_start_worker(struct worker *worker);
 /* The calling worker sits on another seat than before, or on none. */
 void filchi_pool_move_worker(struct worker *worker);
 
-/* A worker's last act. */
+/* A worker's last act, or of who has seen its end. */
 void filchi_pool_worker_left(filch_executor *executor, struct worker *worker);
+
+/* A worker that counts as live, and sits, could not be started after all. What is queued looks for another
+ * one; if there is none left the pool breaks. */
+void filchi_pool_worker_failed(struct worker *worker, int error);
 
 /* Is this handle good for the calling process? Else the thread's failure is set. */
 bool filchi_executor_check(const char *function, const filch_executor *executor);

@@ -47,7 +47,8 @@ static filch_executor *find_home(const char *function) {
     if (likely(executor != NULL && executor->fork_generation == filchi_process_generation()))
         return executor;
     /* The parent's stays reachable. */
-    executor = filchi_executor_open(&promise_operations, 0, 0, found, function);
+    executor = filchi_executor_open(&promise_operations, (struct pool_opening){.kind_data = found},
+                                    function);
     if (executor == NULL || filch_cas_acq_rel(&home, &found, (void *)executor)) /* HOME */
         return executor;
     filch_close(executor); /* another thread was faster */

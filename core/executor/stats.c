@@ -67,7 +67,8 @@ static int count_bits(const filch_atomic_u64 *words, size_t n) {
 static void read_states(const filch_executor *executor, filch_stats_snapshot *snapshot) {
     const struct scheduler *scheduler = executor->pool->scheduler;
     snapshot->max_workers = (int)scheduler->n_seats;
-    snapshot->started = (int)filch_load_relaxed(&executor->n_live);
+    snapshot->started = (int)(filch_load_relaxed(&executor->pool->n_live) & ~POOL_ENDED);
+    snapshot->replaced = (int)filch_load_relaxed(&executor->pool->n_replaced);
     snapshot->blocked = (int)filch_load_relaxed(&scheduler->n_absent);
     snapshot->idle = count_bits(scheduler->spares, SLOT_WORDS);
     for (uint32_t i = 0; i < scheduler->park.n_domains; i++) {

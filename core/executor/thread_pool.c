@@ -2,24 +2,13 @@
 #include <filch/thread_pool.h>
 
 #include "base/status.h"
-#include "executor/execute.h"
+#include "executor/crew.h"
 #include "executor/options.h"
-#include "executor/plan.h"
 #include "executor/pool.h"
-#include "platform/binding.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { PREFIX_BYTES = 16 };
-
-/* An idle worker searches so long before it sleeps: less than a wake-up across cores costs. */
-static const double DEFAULT_SPIN_S = 20e-6;
-static const double LONGEST_SPIN_S = 3600;
-static const size_t LARGEST_STACK = (size_t)1 << 40;
 
 _Static_assert((int)SUBSTITUTES == (int)FILCH_MAX_SUBSTITUTES, "as promised");
 
@@ -39,8 +28,7 @@ struct ended {
 struct thread_pool {
     filch_executor *executor;
     struct ended *ended; /* under the executor's lock */
-    filch_thread_pool_options options;
-    char prefix[PREFIX_BYTES];
+    struct crew crew;
     struct thread threads[]; /* one per slot */
 };
 
@@ -51,40 +39,19 @@ static struct thread_pool *threads_of(filch_executor *executor) {
 
 /* The initializer, then tasks, then the finalizer. */
 static void serve(struct thread_pool *self, struct worker *worker) {
-    const filch_thread_pool_options *options = &self->options;
-    struct pool *pool = self->executor->pool;
     char why[128];
-    bool is_initialised = true;
-    if (options->initializer != NULL) {
-        filchi_worker_begin_initializer(worker);
-        worker->keeps_seat = true;
-        is_initialised = filchi_execute_hook(pool, "initializer", options->initializer, NULL,
-                                             options->initarg, why, sizeof why) == 0;
-        worker->keeps_seat = false;
-        filchi_worker_end_initializer(worker);
-    }
+    bool is_initialised = filchi_crew_initialise(&self->crew, worker, why, sizeof why);
     if (!is_initialised)
-        filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, why);
+        filchi_pool_break(self->executor->pool, "the initializer of worker %u %s", worker->number,
+                          why);
     filchi_worker_loop(worker);
-    worker->keeps_seat = true;
-    if (options->finalizer != NULL && is_initialised)
-        (void)filchi_execute_hook(pool, "finalizer", NULL, options->finalizer, options->initarg,
-                                  why, sizeof why);
-}
-
-/* A worker is bound where it sits; without a seat it runs anywhere, so as not to share the core of its
- * substitute while others are idle. */
-static void bind(const struct plan *plan, const struct worker *worker) {
-    const struct filchi_placement *place = plan_placement(plan, worker->seat);
-    if (place != NULL)
-        (void)filchi_binding_set(place);
-    else
-        (void)filchi_binding_undo();
+    if (is_initialised)
+        filchi_crew_finalise(&self->crew, worker);
 }
 
 static void move_worker(filch_executor *executor, struct worker *worker) {
     if (executor->plan->placements != NULL)
-        bind(executor->plan, worker);
+        filchi_crew_bind(executor->plan, worker);
 }
 
 static void *thread_main(void *arg) {
@@ -92,10 +59,9 @@ static void *thread_main(void *arg) {
     struct thread_pool *self = thread->pool;
     struct worker *worker = thread->worker;
     filch_executor *executor = self->executor;
-    filchi_thread_set_name(self->prefix, (int)worker->number);
+    filchi_thread_set_name(self->crew.prefix, (int)worker->number);
     filchi_stack_enter_thread();
-    bind(executor->plan,
-         worker); /* even if that is nowhere: a bound worker may have started this one */
+    filchi_crew_bind(executor->plan, worker);
     filchi_worker_become(worker);
     worker->is_searching = true; /* who woke it set the bit */
     worker->keeps_seat = false;
@@ -140,12 +106,16 @@ static bool clear_slot(struct thread_pool *self, struct thread *thread) {
 static int start_worker(filch_executor *executor, struct worker *worker) {
     struct thread_pool *self = threads_of(executor);
     struct thread *thread = &self->threads[worker->number];
-    if (!clear_slot(self, thread))
-        return ENOMEM;
-    thread->pool = self;
-    thread->worker = worker;
-    int error = filchi_thread_start(&thread->id, thread_main, thread, self->options.stack_size);
-    thread->is_started = error == 0;
+    int error = ENOMEM;
+    pthread_mutex_lock(&executor->lock);
+    if (clear_slot(self, thread)) {
+        thread->pool = self;
+        thread->worker = worker;
+        error =
+            filchi_thread_start(&thread->id, thread_main, thread, self->crew.options.stack_size);
+        thread->is_started = error == 0;
+    }
+    pthread_mutex_unlock(&executor->lock);
     return error;
 }
 
@@ -175,41 +145,12 @@ static const struct pool_operations thread_pool_operations = {
     .close = close_threads,
 };
 
-static filch_status check_options(const char *function, const filch_thread_pool_options *options) {
-    if (options->max_workers < 0 || options->max_workers > PARK_MAX_SEATS)
-        return filchi_fail(FILCH_INVALID,
-                           "%s: .max_workers is %d; give 1 to %d, or 0 for one per usable core",
-                           function, options->max_workers, PARK_MAX_SEATS);
-    if ((int)options->bind < FILCH_BIND_AUTO || (int)options->bind > FILCH_BIND_NONE)
-        return filchi_fail(FILCH_INVALID,
-                           "%s: .bind is %d; use FILCH_BIND_AUTO, _CORE, _NUMA or _NONE", function,
-                           (int)options->bind);
-    if (isnan(options->spin) || options->spin > LONGEST_SPIN_S)
-        return filchi_fail(FILCH_INVALID,
-                           "%s: .spin is %g; give seconds up to %g, or FILCH_NO_SPIN", function,
-                           options->spin, LONGEST_SPIN_S);
-    size_t least = filchi_thread_least_stack();
-    if (options->stack_size != 0 &&
-        (options->stack_size < least || options->stack_size > LARGEST_STACK))
-        return filchi_fail(FILCH_INVALID,
-                           "%s: .stack_size is %zu bytes; give %zu to %zu, or 0 for the system's "
-                           "default",
-                           function, options->stack_size, least, LARGEST_STACK);
-    return FILCH_OK;
-}
-
-/* Searching pays only where every worker, and the one who waits, can have a core. */
-static uint64_t choose_spin_ns(double spin, const struct plan *plan) {
-    if (spin < 0 || plan->n_usable == 1 || plan->n_workers > plan->n_usable)
-        return 0;
-    return (uint64_t)((spin > 0 ? spin : DEFAULT_SPIN_S) * 1e9);
-}
-
-filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
-    const char *function = "filch_thread_pool";
+static filch_executor *open_pool(const char *function, const filch_thread_pool_options *given,
+                                 const struct pool_operations *operations, size_t memory) {
     filch_thread_pool_options options;
+    struct crew crew;
     if (filchi_options_read(function, &options, sizeof options, given) != FILCH_OK ||
-        check_options(function, &options) != FILCH_OK)
+        filchi_crew_init(function, &crew, &options) != FILCH_OK)
         return NULL;
     struct plan *plan = filchi_plan_make(options.max_workers, options.bind);
     uint32_t n_workers = plan != NULL ? (uint32_t)plan->n_workers : 0;
@@ -221,11 +162,9 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for %u workers", function, n_workers);
         return NULL;
     }
-    self->options = options;
-    strncpy(self->prefix, options.thread_name_prefix != NULL ? options.thread_name_prefix : "filch",
-            sizeof self->prefix - 1);
-    self->executor = filchi_executor_open(&thread_pool_operations, n_workers,
-                                          choose_spin_ns(options.spin, plan), self, function);
+    self->crew = crew;
+    struct pool_opening opening = {n_workers, filchi_crew_spin_ns(&crew, plan), memory, self};
+    self->executor = filchi_executor_open(operations, opening, function);
     if (self->executor == NULL) {
         filchi_plan_free(plan);
         free(self);
@@ -235,4 +174,8 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *given) {
     if (plan->placements != NULL)
         filchi_scheduler_place(self->executor->pool->scheduler, plan->placements);
     return self->executor;
+}
+
+filch_executor *filch_thread_pool_open(const filch_thread_pool_options *options) {
+    return open_pool("filch_thread_pool", options, &thread_pool_operations, 0);
 }
