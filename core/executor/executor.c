@@ -20,6 +20,7 @@
 #include "scheduler/substitute.h"
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +211,17 @@ int filchi_pool_start_worker(struct worker *worker) {
     return error;
 }
 
+void filchi_pool_worker_failed(struct worker *worker, int error) {
+    struct pool *pool = pool_of_worker(worker);
+    struct scheduler *scheduler = pool->scheduler;
+    filchi_scheduler_vacate(worker);
+    filchi_pool_worker_left(pool->executor, worker);
+    if (park_is_attended(&scheduler->park) || !filchi_scheduler_has_work(scheduler))
+        return; /* whoever is awake will come to it */
+    filchi_pool_break(pool, "no worker could be started: %s", strerror(error));
+    filchi_pool_fail_queued(pool); /* if it was broken before, what came since */
+}
+
 void filchi_pool_move_worker(struct worker *worker) {
     filch_executor *executor = pool_of_worker(worker)->executor;
     executor->operations->move_worker(executor, worker);
@@ -380,6 +392,27 @@ void filch_close(filch_executor *executor) {
     filchi_plan_free(executor->plan);
     free(executor);
     leave_arena(pool);
+}
+
+static filch_status end_workers(const char *function, filch_executor *executor, int number) {
+    if (!filchi_executor_check(function, executor))
+        return filch_error_status();
+    const struct pool_operations *operations = executor->operations;
+    if (operations->end_workers == NULL)
+        return filchi_fail(FILCH_UNSUPPORTED, "%s: a %s cannot end its workers; use a process pool",
+                           function, operations->kind);
+    struct pool *pool = executor->pool;
+    filchi_pool_break(pool, "its workers were ended by %s", function);
+    operations->end_workers(executor, number, !is_inside(pool));
+    return FILCH_OK;
+}
+
+filch_status filch_terminate_workers(filch_executor *executor) {
+    return end_workers("filch_terminate_workers", executor, SIGTERM);
+}
+
+filch_status filch_kill_workers(filch_executor *executor) {
+    return end_workers("filch_kill_workers", executor, SIGKILL);
 }
 
 void filch_scope_close(filch_executor **executor) {

@@ -36,8 +36,9 @@ struct pool_operations {
     void (*limit_task)(struct worker *worker, uint64_t deadline_ns);
     /* All workers have left: joins them. Called with the executor's lock held. */
     void (*join_workers)(filch_executor *executor);
-    /* Sends a signal to all workers, which ends them, and waits for that. NULL: it cannot. */
-    void (*end_workers)(filch_executor *executor, int signal);
+    /* Sends a signal to all workers, which ends them; waits for that, unless the caller may be one of them
+     * (`may_wait`). NULL: it cannot. */
+    void (*end_workers)(filch_executor *executor, int number, bool may_wait);
     /* The process that this worker runs in; 0: in none now. NULL: in this one. */
     int (*find_pid)(const filch_executor *executor, uint32_t number);
     /* Frees what the kind keeps for the handle. */

@@ -235,6 +235,13 @@ int filchi_registry_add(filch_executor *executor) {
     return error;
 }
 
+void filchi_registry_serve(filch_executor *executor) {
+    pthread_mutex_lock(&registry.lock);
+    executor->next_open = NULL;
+    registry.first = executor;
+    pthread_mutex_unlock(&registry.lock);
+}
+
 void filchi_registry_remove(filch_executor *executor) {
     pthread_mutex_lock(&registry.lock);
     for (filch_executor **at = &registry.first; *at != NULL; at = &(*at)->next_open)

@@ -17,6 +17,9 @@ int filchi_registry_add(filch_executor *executor);
 void filchi_registry_lock(void);
 void filchi_registry_unlock(void);
 
+/* In a new worker process: this is the only executor that there is. */
+void filchi_registry_serve(filch_executor *executor);
+
 /* Blocks: while the end of the program waits for the executor's tasks. */
 void filchi_registry_remove(filch_executor *executor);
 

@@ -212,6 +212,16 @@ bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, 
     return settle_elsewhere(future, FUTURE_RUNNING, generation, phase);
 }
 
+bool filchi_future_lose(filch_future *future, uint32_t generation, filch_error *error) {
+    uint64_t state = future_state(future);
+    if (state_phase(state) != FUTURE_RUNNING || state_generation(state) != generation)
+        return false;
+    filch_store_release(&future->error, (void *)error); /* OUTCOME */
+    filch_fetch_and_acq_rel(&future->state, ~FUTURE_TIMED_OUT);
+    (void)before_outcome(future);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation, FUTURE_FAILED);
+}
+
 bool filchi_future_mail(filch_future *future) {
     if (!filchi_subscribers_leave_callbacks(future))
         return false;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -168,6 +169,20 @@ static void switch_to(struct segment *segment, size_t bytes) {
 #ifdef FILCH_TSAN_FIBERS
     __tsan_destroy_fiber(segment->fiber);
 #endif
+}
+
+static size_t default_bytes(void) {
+    enum { MOST = 8 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur > MOST)
+        return MOST;
+    return (size_t)limit.rlim_cur < LEAST_SEGMENT ? LEAST_SEGMENT : (size_t)limit.rlim_cur;
+}
+
+bool filchi_stack_begin(size_t bytes, void (*fn)(void *arg), void *arg) {
+    filchi_stack_enter_thread();
+    stack.segment_bytes = round_up(bytes != 0 ? bytes : default_bytes(), guard_bytes());
+    return filchi_stack_call(fn, arg);
 }
 
 bool filchi_stack_call(void (*fn)(void *arg), void *arg) {

@@ -19,6 +19,11 @@ bool filchi_stack_is_short(void);
  * Returns: false if there was no memory for one; fn has not been called then. */
 bool filchi_stack_call(void (*fn)(void *arg), void *arg);
 
+/* Calls fn(arg) on a fresh segment of that many bytes (0: as large as the system lets a stack grow, at most
+ * 8 MiB), which is the calling thread's stack from then on: for a process that was forked by a thread with a
+ * small one. Returns: false without memory. */
+bool filchi_stack_begin(size_t bytes, void (*fn)(void *arg), void *arg);
+
 /* Frees what the thread keeps. Call it at the end of the thread's main function. */
 void filchi_stack_leave_thread(void);
 

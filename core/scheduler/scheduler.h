@@ -76,6 +76,7 @@ struct worker {
     struct deque batch;
     _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
     filch_atomic_pointer mail; /* a stack of the layer above; see serve_mail and worker_notify */
+    struct heap consumers;     /* of its process (future/consumer.h); all zero before the first */
     uint32_t number;
     uint32_t seat;      /* SEAT_NONE: it may not start tasks. Its own, or of who wakes it */
     uint32_t last_seat; /* where it sat when it last blocked */

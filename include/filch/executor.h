@@ -50,6 +50,16 @@ FILCH_API filch_status filch_shutdown_with(filch_executor *executor,
  * that does not wait, and the handle stays valid until the outermost close. */
 FILCH_API void filch_close(filch_executor *executor);
 
+/** Ends the workers of a process pool by SIGTERM (who has not died after 5 seconds dies by SIGKILL) or by
+ * SIGKILL. The pool is broken then: what ran and what was pending fails with FILCH_BROKEN, and nothing can
+ * be submitted. A task that handles SIGTERM can still put things in order before it exits.
+ * Blocks: until the processes are gone; not inside a task of the pool.
+ * @return FILCH_OK, also for a pool that has not started any worker, is broken or was shut down;
+ * FILCH_INVALID; FILCH_UNSUPPORTED: threads cannot be ended from outside.
+ * Python: ProcessPoolExecutor.terminate_workers, kill_workers. */
+FILCH_API filch_status filch_terminate_workers(filch_executor *executor);
+FILCH_API filch_status filch_kill_workers(filch_executor *executor);
+
 /** filch_with (ex, filch_thread_pool(...)) { ... } else { ... }
  * Opens an executor, runs the block with `ex`, and closes it however the block is left: at its end,
  * by break or continue (which leave the block), return or goto; not by longjmp. The optional else

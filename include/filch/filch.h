@@ -5,6 +5,7 @@
 #include <filch/collect.h>
 #include <filch/executor.h>
 #include <filch/future.h>
+#include <filch/process_pool.h>
 #include <filch/shared.h>
 #include <filch/stats.h>
 #include <filch/status.h>

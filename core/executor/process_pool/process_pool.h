@@ -1,0 +1,62 @@
+/* executor/process_pool/process_pool.h: a process pool as its own files see it.
+ *
+ * struct process_pool belongs to the opener; the fork server and the workers have it as it was when they
+ * were forked. What all of them see is in slots.h. */
+#ifndef FILCHI_PROCESS_POOL_H
+#define FILCHI_PROCESS_POOL_H
+
+#include "executor/crew.h"
+#include "executor/process_pool/notifier.h"
+#include "executor/process_pool/slots.h"
+#include <filch/process_pool.h>
+#include <signal.h>
+
+struct process_pool {
+    filch_executor *executor;
+    struct process_shared *shared;
+    struct crew crew;
+    filch_process_pool_options options;
+    struct notifier notifier;
+    pthread_t reaper;
+    bool has_reaper;
+    bool is_server_gone;      /* seen by the reaper */
+    uint32_t n_failed_starts; /* in a row; the reaper's */
+    int bell;                 /* the opener's end of a socket pair, */
+    int server_bell;          /* the server's; in the opener -1 once the server is there */
+    int server_watch;         /* pidfd of the server; -1: none */
+    int opener_watch;         /* pidfd of the opener; in the opener -1 once the server is there */
+    pid_t opener;
+    sigset_t mask;             /* of the thread that opened the pool, and */
+    struct sigaction on_child; /* how it handles SIGCHLD */
+};
+
+static inline struct process_pool *process_pool_of(const filch_executor *executor) {
+    return executor->kind_data;
+}
+
+/* The server's life; does not return. */
+void filchi_server_main(void *self);
+
+/* A worker process's life, in a child of the server's; does not return. */
+void filchi_worker_process_main(struct process_pool *self, uint32_t number);
+
+/* Has the server look at all slots. Any process of the pool. */
+void filchi_server_ring(struct process_pool *self);
+
+/* Starts the thread that sees to what dead workers leave. Returns: 0 or an errno value. */
+int filchi_reaper_start(struct process_pool *self);
+
+/* Has the server and the thread end, when all workers are gone. */
+void filchi_reaper_stop(struct process_pool *self);
+
+/* In the tasks' own process, when one has returned: what it printed goes out. */
+void filchi_worker_process_after_task(struct worker *worker);
+
+/* What a dead worker process left is put in order: see recover.c. By the reaper. */
+void filchi_process_pool_recover(struct process_pool *self, struct worker *worker,
+                                 const struct slot *slot);
+
+/* How a process ended, in words: "was killed by SIGKILL". */
+void filchi_process_pool_explain(const struct slot *slot, char *text, size_t size);
+
+#endif

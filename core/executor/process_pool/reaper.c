@@ -1,0 +1,167 @@
+/* executor/process_pool/reaper.c: the opener's thread that sees to the ends of workers.
+ *
+ * It runs none of the program's code, and waits for nobody but the server: its tag is its own, so what is
+ * delivered to the program is left to the notifier. */
+#include "executor/process_pool/process_pool.h"
+
+#include "platform/clock.h"
+#include "platform/fork.h"
+#include "platform/process.h"
+#include "platform/thread.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* No worker's; see platform/process.h. */
+enum { REAPER_TAG = 0xffff };
+
+/* So many processes in a row that ended before they were ready are no accident. */
+enum { MOST_FAILED_STARTS = 3 };
+
+/* How long a worker may take to die of its server's death. */
+enum { ORPHAN_MS = 5000 };
+
+void filchi_process_pool_explain(const struct slot *slot, char *text, size_t size) {
+    int status = (int)filch_load_relaxed(&slot->wait_status);
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    if (WIFSIGNALED(status) && name != NULL)
+        snprintf(text, size, "was killed by SIG%s", name);
+    else if (WIFSIGNALED(status))
+        snprintf(text, size, "was killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void free_slot(struct process_pool *self, struct slot *slot, struct worker *worker) {
+    filch_store_relaxed(&slot->pid, 0u);
+    filch_store_release(&slot->state, (uint32_t)SLOT_FREE); /* SLOT */
+    filchi_pool_worker_left(self->executor, worker);
+}
+
+/* It was never ready: its initializer failed, or it died on the way. */
+static void see_to_failed_start(struct process_pool *self, struct slot *slot,
+                                struct worker *worker) {
+    struct pool *pool = self->executor->pool;
+    int status = (int)filch_load_relaxed(&slot->wait_status);
+    char how[64];
+    filchi_process_pool_explain(slot, how, sizeof how);
+    self->n_failed_starts++;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_READY && slot->why[0] != '\0')
+        filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, slot->why);
+    else if (self->n_failed_starts >= MOST_FAILED_STARTS)
+        filchi_pool_break(pool,
+                          "%u workers in a row ended before their first task; the last one, "
+                          "worker %u, %s",
+                          self->n_failed_starts, worker->number, how);
+}
+
+static void bury(struct process_pool *self, uint32_t number) {
+    struct slot *slot = &self->shared->slots[number];
+    struct worker *worker = scheduler_worker(self->executor->pool->scheduler, number);
+    uint32_t last_state = filch_load_relaxed(&slot->last_state);
+    filchi_notifier_disown(&self->notifier, worker);
+    if (last_state == SLOT_STARTING)
+        see_to_failed_start(self, slot, worker);
+    else
+        self->n_failed_starts = 0;
+    if (last_state != SLOT_LEAVING)
+        filchi_process_pool_recover(self, worker, slot);
+    free_slot(self, slot, worker);
+}
+
+static void see_to_unforked(struct process_pool *self, uint32_t number) {
+    struct slot *slot = &self->shared->slots[number];
+    struct worker *worker = scheduler_worker(self->executor->pool->scheduler, number);
+    int error = (int)filch_load_relaxed(&slot->wait_status);
+    filch_store_release(&slot->state, (uint32_t)SLOT_FREE); /* SLOT */
+    filchi_pool_worker_failed(worker, error);
+}
+
+static void bury_all(struct process_pool *self) {
+    for (uint32_t i = 0; i < self->shared->n_slots; i++) {
+        enum slot_state state = slot_state(&self->shared->slots[i]);
+        if (state == SLOT_DEAD)
+            bury(self, i);
+        else if (state == SLOT_UNFORKED)
+            see_to_unforked(self, i);
+    }
+}
+
+/* The process has ended, or does so soon: it dies of its server's death. */
+static void await_orphan(pid_t pid) {
+    int watch = filchi_fork_watch(pid);
+    if (watch < 0)
+        return;
+    struct pollfd event = {watch, POLLIN, 0};
+    (void)poll(&event, 1, ORPHAN_MS);
+    close(watch);
+}
+
+/* Nobody starts workers any more, and nobody says how they end. */
+static void see_to_lost_server(struct process_pool *self) {
+    self->is_server_gone = true;
+    filchi_pool_break(self->executor->pool, "its fork server (pid %d) has ended",
+                      (int)self->shared->server);
+    for (uint32_t i = 0; i < self->shared->n_slots; i++) {
+        struct slot *slot = &self->shared->slots[i];
+        enum slot_state state = slot_state(slot);
+        if (state == SLOT_REQUESTED && slot_move(slot, SLOT_REQUESTED, SLOT_UNFORKED))
+            filch_store_relaxed(&slot->wait_status, (uint32_t)ESHUTDOWN);
+        if (state < SLOT_STARTING || state > SLOT_LEAVING)
+            continue;
+        await_orphan((pid_t)filch_load_acquire(&slot->pid));
+        filch_store_relaxed(&slot->last_state, (uint32_t)slot_state(slot));
+        filch_store_relaxed(&slot->wait_status, (uint32_t)SIGKILL);
+        filch_store_release(&slot->state, (uint32_t)SLOT_DEAD); /* SLOT */
+    }
+}
+
+static bool is_quitting(const struct process_pool *self) {
+    return filch_load_acquire(&self->shared->is_to_quit) != 0;
+}
+
+/* Returns: false if the server has ended. */
+static bool await_bell(struct process_pool *self) {
+    struct pollfd events[] = {{self->bell, POLLIN, 0}, {self->server_watch, POLLIN, 0}};
+    (void)poll(events, self->server_watch >= 0 ? 2 : 1, -1);
+    while (recv(self->bell, (char[64]){0}, 64, MSG_DONTWAIT) > 0)
+        ;
+    return (events[0].revents & (POLLHUP | POLLERR | POLLNVAL)) == 0 && events[1].revents == 0;
+}
+
+static void *reap(void *arg) {
+    struct process_pool *self = arg;
+    filchi_fork_set_name(self->crew.prefix, "reap");
+    filchi_process_serve_on_thread(self->executor->pool, REAPER_TAG);
+    while (await_bell(self))
+        bury_all(self);
+    bury_all(self);
+    if (!is_quitting(self)) {
+        see_to_lost_server(self);
+        bury_all(self);
+    }
+    return NULL;
+}
+
+int filchi_reaper_start(struct process_pool *self) {
+    int error = filchi_thread_start(&self->reaper, reap, self, 0);
+    self->has_reaper = error == 0;
+    return error;
+}
+
+void filchi_reaper_stop(struct process_pool *self) {
+    filch_store_seq_cst(&self->shared->is_ending, 1u);
+    filch_store_seq_cst(&self->shared->is_to_quit, 1u); /* REQUESTED */
+    filchi_server_ring(self);
+    if (self->has_reaper)
+        pthread_join(self->reaper, NULL);
+    self->has_reaper = false;
+    /* Where this process adopts what others leave (pid 1, a subreaper), the server is its child now. */
+    pid_t server = self->shared->server;
+    while (server > 0 && waitpid(server, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
