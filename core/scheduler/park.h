@@ -102,7 +102,7 @@ static inline bool park_is_attended(const struct park *park) {
 
 /* After a push: must somebody be woken? */
 static inline bool park_must_wake(const struct park *park) {
-    filchi_barrier_light(); /* ASLEEP */
+    if (park->is_shared) filch_fence_seq_cst(); else filchi_barrier_light(); /* ASLEEP */
     if (!park_has_searchers(park))
         return park_has_sleepers(park);
     filch_fence_seq_cst(); /* HANDED */

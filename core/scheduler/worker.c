@@ -55,6 +55,7 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     ring_init(ring, BATCH);
     deque_init(&worker->batch, ring);
     worker->number = number;
+    worker->intent.is_kept = scheduler->park.is_shared;
     worker->seat = SEAT_NONE;
     worker->reach = VICTIM_RINGS; /* it is started because there is work */
     random_seed(&worker->random, number);
@@ -360,4 +361,17 @@ void filchi_worker_loop(struct worker *worker) {
                 return;
         }
     } while (park(worker));
+}
+
+void filchi_worker_retire(struct worker *worker) {
+    worker->is_retiring = worker->is_retiring;
+}
+
+void filchi_scheduler_vacate(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint32_t seat = worker->seat;
+    worker->seat = SEAT_NONE;
+    filchi_park_set_taken(&scheduler->park, seat, false);
+    filchi_park_unclaim(&scheduler->park, seat);
+    filchi_barrier_heavy();
 }

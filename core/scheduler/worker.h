@@ -37,6 +37,9 @@ void filchi_worker_end_initializer(struct worker *worker);
  * thread of any process. */
 void filchi_worker_notify(struct worker *worker);
 
+void filchi_worker_retire(struct worker *worker);
+void filchi_scheduler_vacate(struct worker *worker);
+
 /* Internal to the layer. */
 void filchi_producer_init(struct producer *producer, struct scheduler *scheduler);
 void filchi_scheduler_free_retired(struct scheduler *scheduler);
