@@ -1,14 +1,20 @@
-/* executor/thread_pool.c: workers that are threads of this process. */
-#include <filch/thread_pool.h>
+/* executor/thread_pool.c: workers that are threads of this process.
+ *
+ * Threads may also stand in for the processes of a process pool: in shared memory, with each a tag of its
+ * own, and with a notifier. All that differs then is that none of them can die alone. */
+#include "executor/thread_pool.h"
 
 #include "base/status.h"
 #include "executor/crew.h"
 #include "executor/options.h"
 #include "executor/pool.h"
+#include "executor/process_pool/notifier.h"
+#include "platform/process.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert((int)SUBSTITUTES == (int)FILCH_MAX_SUBSTITUTES, "as promised");
 
@@ -29,7 +35,8 @@ struct thread_pool {
     filch_executor *executor;
     struct ended *ended; /* under the executor's lock */
     struct crew crew;
-    struct thread threads[]; /* one per slot */
+    struct notifier notifier; /* of threads that stand in for processes */
+    struct thread threads[];  /* one per slot */
 };
 
 /* Only the kind knows what is behind the handle. */
@@ -62,11 +69,17 @@ static void *thread_main(void *arg) {
     filchi_thread_set_name(self->crew.prefix, (int)worker->number);
     filchi_stack_enter_thread();
     filchi_crew_bind(executor->plan, worker);
+    if (executor->operations->is_shared)
+        filchi_process_serve_on_thread(executor->pool, worker->number + 1);
     filchi_worker_become(worker);
     worker->is_searching = true; /* who woke it set the bit */
     worker->keeps_seat = false;
     serve(self, worker);
     filchi_worker_become(NULL);
+    if (executor->operations->is_shared) {
+        filchi_process_serve_on_thread(NULL, PROCESS_OPENER);
+        filchi_notifier_disown(&self->notifier, worker);
+    }
     filchi_stack_leave_thread();
     filchi_pool_worker_left(executor, worker);
     return NULL;
@@ -131,6 +144,11 @@ static void join_workers(filch_executor *executor) {
     }
 }
 
+static void join_stand_ins(filch_executor *executor) {
+    join_workers(executor);
+    filchi_notifier_stop(&threads_of(executor)->notifier);
+}
+
 static void close_threads(filch_executor *executor) {
     free(threads_of(executor));
 }
@@ -178,4 +196,40 @@ static filch_executor *open_pool(const char *function, const filch_thread_pool_o
 
 filch_executor *filch_thread_pool_open(const filch_thread_pool_options *options) {
     return open_pool("filch_thread_pool", options, &thread_pool_operations, 0);
+}
+
+static const struct pool_operations stand_in_operations = {
+    .kind = "process pool of threads",
+    .is_shared = true,
+    .takes_pointers = false,
+    .stops_tasks = false,
+    .start_worker = start_worker,
+    .move_worker = move_worker,
+    .join_workers = join_stand_ins,
+    .close = close_threads,
+};
+
+/* Returns: 0 or an errno value. */
+static int start_notifier(struct thread_pool *self) {
+    struct pool *pool = self->executor->pool;
+    struct undelivered *undelivered = filchi_arena_take(pool->arena, 1, CHUNK_RUN);
+    if (undelivered == NULL)
+        return errno;
+    memset(undelivered, 0, sizeof *undelivered);
+    pool->undelivered = undelivered;
+    return filchi_notifier_start(&self->notifier, pool);
+}
+
+filch_executor *filchi_thread_pool_open_stand_ins(const char *function,
+                                                  const filch_thread_pool_options *options,
+                                                  size_t memory) {
+    filch_executor *executor = open_pool(function, options, &stand_in_operations, memory);
+    int error = executor == NULL ? 0 : start_notifier(threads_of(executor));
+    if (error == 0)
+        return executor;
+    filch_close(executor);
+    errno = error;
+    filchi_fail(error == ENOMEM ? FILCH_NO_MEMORY : FILCH_SYSTEM,
+                "%s: the notifier could not be started: %s", function, strerror(error));
+    return NULL;
 }

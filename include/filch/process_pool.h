@@ -17,10 +17,13 @@ extern "C" {
 /** What worker processes are forked from. */
 typedef enum filch_start_method {
     FILCH_FORKSERVER =
-        0,      /**< a small process that is forked at the opening and closes the program's
+        0,         /**< a small process that is forked at the opening and closes the program's
                                descriptors, but for the standard ones */
-    FILCH_FORK, /**< the same, but workers inherit everything: descriptors and the
+    FILCH_FORK,    /**< the same, but workers inherit everything: descriptors and the
                                program's handling of signals */
+    FILCH_THREADS, /**< no processes: threads of the program stand in for them. For debuggers and
+                               sanitizers, which see nothing between processes; a crash ends the program,
+                               .timeout and .max_tasks_per_child are not for threads */
 } filch_start_method;
 
 /** What the death of a worker process means. */

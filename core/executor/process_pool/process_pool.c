@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "executor/options.h"
+#include "executor/thread_pool.h"
 #include "platform/clock.h"
 #include "platform/fork.h"
 #include "platform/futex.h"
@@ -114,10 +115,11 @@ static const struct pool_operations process_pool_operations = {
 };
 
 static filch_status check_options(const char *function, const filch_process_pool_options *options) {
-    if ((int)options->start_method < FILCH_FORKSERVER || options->start_method > FILCH_FORK)
-        return filchi_fail(FILCH_INVALID,
-                           "%s: .start_method is %d; use FILCH_FORKSERVER or FILCH_FORK", function,
-                           (int)options->start_method);
+    if ((int)options->start_method < FILCH_FORKSERVER || options->start_method > FILCH_THREADS)
+        return filchi_fail(
+            FILCH_INVALID,
+            "%s: .start_method is %d; use FILCH_FORKSERVER, FILCH_FORK or FILCH_THREADS", function,
+            (int)options->start_method);
     if (options->max_tasks_per_child < 0)
         return filchi_fail(FILCH_INVALID,
                            "%s: .max_tasks_per_child is %d; give 1 or more, or 0 for no limit",
@@ -218,6 +220,8 @@ filch_executor *filch_process_pool_open(const filch_process_pool_options *given)
         check_options(function, &options) != FILCH_OK)
         return NULL;
     filch_thread_pool_options common = common_options(&options);
+    if (options.start_method == FILCH_THREADS)
+        return filchi_thread_pool_open_stand_ins(function, &common, options.memory);
     if (filchi_crew_init(function, &crew, &common) != FILCH_OK)
         return NULL;
     struct plan *plan = filchi_plan_make(options.max_workers, options.bind);
