@@ -13,7 +13,7 @@ static const struct pool_operations operations = {
     .kind = "pool that only refuses", .join_workers = nothing, .close = nothing};
 
 static filch_executor *open_pool(void) {
-    filch_executor *ex = filchi_executor_open(&operations, 0, 0, NULL, "test");
+    filch_executor *ex = filchi_executor_open(&operations, (struct pool_opening){0}, "test");
     CHECK_NOT_NULL(ex);
     CHECK_NOT_NULL(ex->pool->modules);
     return ex;

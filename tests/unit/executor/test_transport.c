@@ -14,7 +14,8 @@ static const struct pool_operations operations = {
     .kind = "pool that only refuses", .join_workers = nothing, .close = nothing};
 
 static filch_executor *open_pool(void) {
-    filch_executor *ex = filchi_executor_open(&operations, 1, 0, NULL, "test");
+    filch_executor *ex =
+        filchi_executor_open(&operations, (struct pool_opening){.n_workers = 1}, "test");
     CHECK_NOT_NULL(ex);
     return ex;
 }
@@ -116,7 +117,7 @@ TEST(transport, options) {
                                                   .stops_tasks = true,
                                                   .join_workers = nothing,
                                                   .close = nothing};
-    filch_executor *ex = filchi_executor_open(&mortal, 0, 0, NULL, "test");
+    filch_executor *ex = filchi_executor_open(&mortal, (struct pool_opening){0}, "test");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         filch_submit_options options = cases[i].given;
         options.size = sizeof options;
