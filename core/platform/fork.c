@@ -82,6 +82,31 @@ bool filchi_fork_die_with(pid_t parent) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
 }
 
+pid_t filchi_fork_reap(int *status) {
+    pid_t pid = waitpid(-1, status, WNOHANG);
+    return pid > 0 ? pid : 0;
+}
+
+struct process_end filchi_fork_read_status(int status) {
+    return (struct process_end){.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+                                .exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+}
+
+void filchi_fork_explain_end(struct process_end end, char *text, size_t size) {
+    const char *name = end.signal != 0 ? sigabbrev_np(end.signal) : NULL;
+    if (name != NULL)
+        snprintf(text, size, "was killed by SIG%s", name);
+    else if (end.signal != 0)
+        snprintf(text, size, "was killed by signal %d", end.signal);
+    else
+        snprintf(text, size, "exited with status %d", end.exit_status);
+}
+
+void filchi_fork_await_adopted(pid_t pid) {
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 static void ignore_here(int number) {
     (void)number;
 }

@@ -23,6 +23,24 @@ void filchi_fork_close_others(const int *kept, size_t n);
 /* The calling process dies with its parent. Returns: false if `parent` is not its parent any more. */
 bool filchi_fork_die_with(pid_t parent);
 
+/* How a process ended. */
+struct process_end {
+    int signal;      /* that ended it; 0: none did */
+    int exit_status; /* -1: it did not exit */
+};
+
+/* A child that has ended, and is forgotten by the system then. `*status` is as waitpid gives it.
+ * Returns: its number, or 0 if there is none now. */
+pid_t filchi_fork_reap(int *status);
+
+struct process_end filchi_fork_read_status(int status);
+
+/* "was killed by SIGKILL", "exited with status 3". */
+void filchi_fork_explain_end(struct process_end end, char *text, size_t size);
+
+/* If this process is a child, as all are that others leave to pid 1 or a subreaper: waits for its end. */
+void filchi_fork_await_adopted(pid_t pid);
+
 /* Gives the signals that the process handles back to the system, but for those of the terminal: these
  * do nothing here, and are the system's again in what is executed later. */
 void filchi_fork_reset_signals(void);

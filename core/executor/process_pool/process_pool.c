@@ -26,6 +26,10 @@ static int request_worker(filch_executor *executor, struct worker *worker) {
     struct slot *slot = &self->shared->slots[worker->number];
     if (!slot_move(slot, SLOT_FREE, SLOT_REQUESTED)) /* REQUESTED */
         return EBUSY;
+    /* The reaper looks for requests after it has said so; one of the two takes this one back. */
+    if (unlikely(filch_load_seq_cst(&self->shared->is_server_gone) != 0) && /* REQUESTED */
+        slot_move(slot, SLOT_REQUESTED, SLOT_FREE))
+        return ESHUTDOWN;
     filchi_server_ring(self);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "executor/crew.h"
 #include "executor/process_pool/notifier.h"
 #include "executor/process_pool/slots.h"
+#include "platform/fork.h"
 #include <filch/process_pool.h>
 #include <signal.h>
 
@@ -19,7 +20,6 @@ struct process_pool {
     struct notifier notifier;
     pthread_t reaper;
     bool has_reaper;
-    bool is_server_gone;      /* seen by the reaper */
     uint32_t n_failed_starts; /* in a row; the reaper's */
     int bell;                 /* the opener's end of a socket pair, */
     int server_bell;          /* the server's; in the opener -1 once the server is there */
@@ -56,7 +56,7 @@ void filchi_worker_process_after_task(struct worker *worker);
 void filchi_process_pool_recover(struct process_pool *self, struct worker *worker,
                                  const struct slot *slot);
 
-/* How a process ended, in words: "was killed by SIGKILL". */
-void filchi_process_pool_explain(const struct slot *slot, char *text, size_t size);
+/* How the process ended, of a slot that is DEAD. */
+struct process_end filchi_process_pool_read_end(const struct slot *slot);
 
 #endif

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* No worker's; see platform/process.h. */
@@ -25,15 +24,8 @@ enum { MOST_FAILED_STARTS = 3 };
 /* How long a worker may take to die of its server's death. */
 enum { ORPHAN_MS = 5000 };
 
-void filchi_process_pool_explain(const struct slot *slot, char *text, size_t size) {
-    int status = (int)filch_load_relaxed(&slot->wait_status);
-    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
-    if (WIFSIGNALED(status) && name != NULL)
-        snprintf(text, size, "was killed by SIG%s", name);
-    else if (WIFSIGNALED(status))
-        snprintf(text, size, "was killed by signal %d", WTERMSIG(status));
-    else
-        snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+struct process_end filchi_process_pool_read_end(const struct slot *slot) {
+    return filchi_fork_read_status((int)filch_load_relaxed(&slot->wait_status));
 }
 
 static void free_slot(struct process_pool *self, struct slot *slot, struct worker *worker) {
@@ -46,11 +38,11 @@ static void free_slot(struct process_pool *self, struct slot *slot, struct worke
 static void see_to_failed_start(struct process_pool *self, struct slot *slot,
                                 struct worker *worker) {
     struct pool *pool = self->executor->pool;
-    int status = (int)filch_load_relaxed(&slot->wait_status);
+    struct process_end end = filchi_process_pool_read_end(slot);
     char how[64];
-    filchi_process_pool_explain(slot, how, sizeof how);
+    filchi_fork_explain_end(end, how, sizeof how);
     self->n_failed_starts++;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_READY && slot->why[0] != '\0')
+    if (end.exit_status == EXIT_NOT_READY && slot->why[0] != '\0')
         filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, slot->why);
     else if (self->n_failed_starts >= MOST_FAILED_STARTS)
         filchi_pool_break(pool,
@@ -103,7 +95,7 @@ static void await_orphan(pid_t pid) {
 
 /* Nobody starts workers any more, and nobody says how they end. */
 static void see_to_lost_server(struct process_pool *self) {
-    self->is_server_gone = true;
+    filch_store_seq_cst(&self->shared->is_server_gone, 1u); /* REQUESTED */
     filchi_pool_break(self->executor->pool, "its fork server (pid %d) has ended",
                       (int)self->shared->server);
     for (uint32_t i = 0; i < self->shared->n_slots; i++) {
@@ -161,7 +153,5 @@ void filchi_reaper_stop(struct process_pool *self) {
         pthread_join(self->reaper, NULL);
     self->has_reaper = false;
     /* Where this process adopts what others leave (pid 1, a subreaper), the server is its child now. */
-    pid_t server = self->shared->server;
-    while (server > 0 && waitpid(server, NULL, 0) < 0 && errno == EINTR)
-        ;
+    filchi_fork_await_adopted(self->shared->server);
 }

@@ -3,14 +3,14 @@
 
 #include "future/error.h"
 #include "future/recover.h"
+#include "platform/fork.h"
 #include <stdarg.h>
-#include <sys/wait.h>
 
 static PRINTF_LIKE(4, 5) filch_error *make_error(struct pool *pool, const struct slot *slot,
                                                  const filch_future *future, const char *format,
                                                  ...) {
     struct producer *producer = filchi_pool_producer(pool);
-    int status = (int)filch_load_relaxed(&slot->wait_status);
+    struct process_end end = filchi_process_pool_read_end(slot);
     uint32_t number = state_owner(future_state(future));
     va_list list;
     va_start(list, format);
@@ -21,8 +21,8 @@ static PRINTF_LIKE(4, 5) filch_error *make_error(struct pool *pool, const struct
     if (error == filchi_error_without_memory())
         return error;
     error->pid = (pid_t)filch_load_relaxed(&slot->pid);
-    error->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    error->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    error->signal = end.signal;
+    error->exit_status = end.exit_status;
     return error;
 }
 
@@ -33,7 +33,7 @@ static void fail_runs(struct process_pool *self, struct worker *worker, const st
     uint32_t depth = filch_load_acquire(&intent->depth); /* ANNOUNCED */
     const char *inner = NULL;
     char how[64];
-    filchi_process_pool_explain(slot, how, sizeof how);
+    filchi_fork_explain_end(filchi_process_pool_read_end(slot), how, sizeof how);
     for (uint32_t i = depth; i-- > 0;) {
         uint64_t entry = filch_load_relaxed(&intent->runs[i].entry);
         filch_future *future = entry_future(pool->arena, entry);
@@ -62,7 +62,7 @@ void filchi_process_pool_recover(struct process_pool *self, struct worker *worke
                                  const struct slot *slot) {
     struct pool *pool = self->executor->pool;
     char how[64];
-    filchi_process_pool_explain(slot, how, sizeof how);
+    filchi_fork_explain_end(filchi_process_pool_read_end(slot), how, sizeof how);
     filchi_pool_break(pool, "worker %u (pid %u) %s", worker->number, filch_load_relaxed(&slot->pid),
                       how);
     fail_runs(self, worker, slot);

@@ -13,7 +13,6 @@
 #include <stdio_ext.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct server {
@@ -56,7 +55,7 @@ static struct slot *find_slot(struct server *server, pid_t pid) {
 
 static void reap(struct server *server) {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    for (pid_t pid; (pid = filchi_fork_reap(&status)) != 0;) {
         struct slot *slot = find_slot(server, pid);
         if (slot == NULL)
             continue;

@@ -50,6 +50,7 @@ struct process_shared {
     pid_t server;
     uint32_t n_slots;
     filch_atomic_u32 is_ending;           /* the server starts no more workers, */
+    filch_atomic_u32 is_server_gone;      /* nobody serves requests */
     filch_atomic_u32 is_to_quit;          /* and is to end, once it has none */
     filch_atomic_u64 nearest_deadline_ns; /* of the tasks that run; 0: none */
     struct slot slots[];
