@@ -157,7 +157,7 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
     if (fails_with(CALL_MMAP, ENOMEM))
         return MAP_FAILED;
     void *start = __real_mmap(at, bytes, protection, flags, fd, offset);
-    if (start != MAP_FAILED)
+    if (start != MAP_FAILED && (flags & MAP_FIXED) == 0) /* else in place of what is counted */
         atomic_fetch_add(&mapped_bytes, (long)bytes);
     return start;
 }

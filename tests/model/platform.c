@@ -400,8 +400,4 @@ void filchi_thread_set_name(const char *prefix, int number) {
     (void)prefix, (void)number;
 }
 
-bool filchi_process_serves(const void *arena_owner) {
-    return filchi_process_tag(arena_owner) != PROCESS_OPENER;
-}
-
 uint32_t filchi_process_forks;
