@@ -162,7 +162,7 @@ static void cancel_entry(void *arg, uint64_t entry) {
 void filchi_pool_fail_queued(struct pool *pool) {
     /* ASLEEP: a push that still saw the worker claimed whose start has failed is seen here, also while
      * it lies in a store buffer. */
-    filchi_barrier_heavy();
+    filchi_barrier_heavy(&pool->scheduler->park.barrier);
     pool->host.enter_delivery(&pool->host);
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
     pool->host.leave_delivery(&pool->host);

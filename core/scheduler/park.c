@@ -15,6 +15,7 @@ static uint64_t bit_of(uint32_t seat) {
 void filchi_park_init(struct park *park, uint32_t n_seats, bool is_shared) {
     park->n_domains = (n_seats + 63) / 64;
     park->is_shared = is_shared;
+    filchi_barrier_make(&park->barrier, is_shared);
     for (uint32_t i = 0; i < park->n_domains; i++) {
         uint32_t here = n_seats - i * 64;
         uint64_t all = here >= 64 ? UINT64_MAX : ((uint64_t)1 << here) - 1;
@@ -48,7 +49,7 @@ void filchi_park_end_search(struct park *park, uint32_t seat) {
 void filchi_park_enter(struct park *park, uint32_t seat) {
     filch_fetch_or_seq_cst(&domain_of(park, seat)->sleep, bit_of(seat)); /* ASLEEP */
     filchi_park_end_search(park, seat);
-    filchi_barrier_heavy(); /* ASLEEP */
+    filchi_barrier_heavy(&park->barrier); /* ASLEEP */
 }
 
 bool filchi_park_leave(struct park *park, uint32_t seat) {
@@ -72,6 +73,14 @@ bool filchi_park_await_token(const struct park *park, filch_atomic_u32 *sleep_wo
     return true;
 }
 
+void filchi_park_wake_up(struct park *park, uint32_t seat) {
+    /* Who claims the seat sets the search bit first (CLAIM): after a stray token nobody has. */
+    if (!park_is_asleep(park, seat))
+        return;
+    (void)filchi_park_leave(park, seat);
+    filchi_park_begin_search(park, seat);
+}
+
 /* Clears one bit of `wanted` in the domain's sleep set. Returns: the bit's number, or -1. */
 static int claim_in(struct park_domain *domain, uint64_t wanted) {
     for (;;) {
@@ -90,34 +99,53 @@ static bool is_taken_at(const struct park_domain *domain, int at) {
     return (filch_load_acquire(&domain->taken) >> at & 1) != 0; /* SAT */
 }
 
-/* Claims a sleeping seat of `among` in the domain. Returns: its number there, or -1. */
+/* Claims a sleeping seat of `among` in the domain; `*has_lost` if another thread was faster with one.
+ * Returns: its number there, or -1. */
 static int claim_sleeper_in(struct park_domain *domain, uint64_t among, bool want_taken,
-                            bool *is_taken) {
+                            bool *is_taken, bool *has_lost) {
     uint64_t taken = filch_load_acquire(&domain->taken); /* SAT */
-    int at = claim_in(domain, among & (want_taken ? taken : ~taken));
-    if (at >= 0) {
-        filch_fetch_or_seq_cst(&domain->search, (uint64_t)1 << at);
-        *is_taken = is_taken_at(domain, at);
+    uint64_t wanted = among & (want_taken ? taken : ~taken);
+    for (;;) {
+        uint64_t candidates = filch_load_seq_cst(&domain->sleep) & wanted;
+        if (candidates == 0)
+            return -1;
+        int at = __builtin_ctzll(candidates);
+        uint64_t bit = (uint64_t)1 << at;
+        uint64_t search = filch_fetch_or_seq_cst(&domain->search, bit); /* CLAIM */
+        if (filch_fetch_and_seq_cst(&domain->sleep, ~bit) & bit) {      /* CLAIM */
+            *is_taken = is_taken_at(domain, at);
+            return at;
+        }
+        *has_lost = true;
+        if ((search & bit) == 0)
+            filch_fetch_and_seq_cst(&domain->search, ~bit); /* HANDED */
     }
-    return at;
 }
 
+/* Who pushed while a search bit was set in vain left its entry to a worker that does not search. By
+ * HANDED somebody looks after the bit is cleared: whoever is claimed instead, now or in another round
+ * over all seats. */
 int filchi_park_claim_sleeper(struct park *park, bool only_taken, bool *is_taken) {
-    for (int want_taken = 1; want_taken >= (only_taken ? 1 : 0); want_taken--) {
-        for (uint32_t i = 0; i < park->n_domains; i++) {
-            int at = claim_sleeper_in(&park->domains[i], UINT64_MAX, want_taken, is_taken);
-            if (at >= 0)
-                return (int)(i * 64) + at;
+    for (bool has_lost = true; has_lost; only_taken = false) {
+        has_lost = false;
+        for (int want_taken = 1; want_taken >= (only_taken ? 1 : 0); want_taken--) {
+            for (uint32_t i = 0; i < park->n_domains; i++) {
+                int at = claim_sleeper_in(&park->domains[i], UINT64_MAX, want_taken, is_taken,
+                                          &has_lost);
+                if (at >= 0)
+                    return (int)(i * 64) + at;
+            }
         }
     }
     return -1;
 }
 
 int filchi_park_claim_among(struct park *park, const uint16_t *seats, uint32_t n, bool *is_taken) {
+    bool has_lost = false; /* who finds none here goes on with all seats */
     for (int want_taken = 1; want_taken >= 0; want_taken--)
         for (uint32_t i = 0; i < n; i++)
-            if (claim_sleeper_in(domain_of(park, seats[i]), bit_of(seats[i]), want_taken,
-                                 is_taken) >= 0)
+            if (claim_sleeper_in(domain_of(park, seats[i]), bit_of(seats[i]), want_taken, is_taken,
+                                 &has_lost) >= 0)
                 return seats[i];
     return -1;
 }

@@ -10,6 +10,8 @@
  *           barrier, look at the bits: one of the two sees the other.
  *   HANDED  search bit cleared (seq_cst), look  ->  push, full fence, look at the search bits: a push
  *           that leaves its entry to a searcher is seen by that searcher's look after it stops.
+ *   CLAIM   search bit set, then sleep bit cleared, both by the claimer (seq_cst) -> a worker that finds
+ *           its sleep bit cleared is searching already.
  *   TOKEN   the sleep word: waker's exchange (acq_rel) -> sleeper's exchange (acquire).
  *   SAT     who sits there (release), taken bit set (seq_cst) -> taken bit seen, or for a thief the
  *           pointer alone (acquire): who sits, or sat, there. */
@@ -31,6 +33,7 @@ struct park_domain {
 struct park {
     uint32_t n_domains;
     bool is_shared; /* between processes */
+    struct barrier barrier;
     struct park_domain domains[PARK_DOMAINS];
 };
 
@@ -53,12 +56,17 @@ void filchi_park_enter(struct park *park, uint32_t seat);
  * whose token must be awaited. */
 bool filchi_park_leave(struct park *park, uint32_t seat);
 
-/* Sleeps until the token comes, and takes it. Returns: false if the deadline passed first. */
+/* Sleeps until a token comes, and takes it. It may be a stray one, which says no more than: look.
+ * Returns: false if the deadline passed first. */
 bool filchi_park_await_token(const struct park *park, filch_atomic_u32 *sleep_word,
                              uint64_t deadline_ns);
 
-/* Claims a sleeping seat to be woken: a taken one if there is one. It counts as searching from then
- * on. Returns: its number, or -1 if none sleeps. */
+/* A token has come to who parked on this seat: it is awake from here on, and counts as searching. */
+void filchi_park_wake_up(struct park *park, uint32_t seat);
+
+/* Claims a sleeping seat to be woken: a taken one if there is one. It counts as searching from just
+ * before. A claim that came too late may have hidden a sleeper from somebody who pushed: then a vacant
+ * one may be claimed though `only_taken`. Returns: its number, or -1 if none sleeps. */
 int filchi_park_claim_sleeper(struct park *park, bool only_taken, bool *is_taken);
 
 /* The same among `n` seats. */
@@ -75,8 +83,13 @@ void filchi_park_unclaim(struct park *park, uint32_t seat);
 /* By who has claimed the seat, or sits there; before it sleeps for the first time. */
 void filchi_park_set_taken(struct park *park, uint32_t seat, bool is_taken);
 
-/* Gives the token. */
+/* Gives a token, after a claim or (a stray one) without. */
 void filchi_park_give_token(const struct park *park, filch_atomic_u32 *sleep_word);
+
+static inline bool park_is_asleep(const struct park *park, uint32_t seat) {
+    uint64_t sleep = filch_load_seq_cst(&park->domains[seat / 64].sleep);
+    return (sleep >> seat % 64 & 1) != 0;
+}
 
 static inline bool park_has_searchers(const struct park *park) {
     for (uint32_t i = 0; i < park->n_domains; i++)
@@ -102,7 +115,7 @@ static inline bool park_is_attended(const struct park *park) {
 
 /* After a push: must somebody be woken? */
 static inline bool park_must_wake(const struct park *park) {
-    if (park->is_shared) filch_fence_seq_cst(); else filchi_barrier_light(); /* ASLEEP */
+    barrier_light(&park->barrier); /* ASLEEP */
     if (!park_has_searchers(park))
         return park_has_sleepers(park);
     filch_fence_seq_cst(); /* HANDED */

@@ -3,7 +3,6 @@
 
 #include "scheduler/substitute.h"
 #include "scheduler/worker.h"
-#include "structures/reclaim.h"
 #include <errno.h>
 #include <string.h>
 
@@ -22,6 +21,7 @@ void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uin
     scheduler->spin_ns = spin_ns;
     scheduler->n_seats = n_seats;
     scheduler->n_slots = n_seats + SUBSTITUTES;
+    scheduler->is_shared = is_shared;
     scheduler->seated = &scheduler->workers[scheduler->n_slots];
     for (uint32_t i = 0; i < scheduler->n_slots; i++)
         scheduler->free_slots[i / 64].value |= (uint64_t)1 << (i % 64);
@@ -122,7 +122,8 @@ static bool grow(struct producer *producer, size_t capacity) {
         return false;
     ring_init(larger, capacity);
     struct ring *old = filchi_deque_grow(&producer->deque, larger);
-    if (old != first_ring(producer))
+    /* In a shared pool it stays until the close: all that a deque ever had are less than its last one. */
+    if (old != first_ring(producer) && !scheduler->is_shared)
         retire(scheduler, old);
     return true;
 }
@@ -241,7 +242,7 @@ static void give_token(struct scheduler *scheduler, uint32_t seat) {
 /* Somebody who pushed, or left this seat, while it was claimed found nobody asleep. */
 static void unclaim_and_look(struct scheduler *scheduler, uint32_t seat) {
     filchi_park_unclaim(&scheduler->park, seat);
-    filchi_barrier_heavy(); /* ASLEEP */
+    filchi_barrier_heavy(&scheduler->park.barrier); /* ASLEEP */
     if (filchi_scheduler_has_work(scheduler))
         (void)filchi_scheduler_wake_one(scheduler);
 }
@@ -300,19 +301,21 @@ int filchi_scheduler_wake_on(struct scheduler *scheduler, int node) {
 
 void filchi_scheduler_set_flag(struct scheduler *scheduler, uint32_t flag) {
     filch_fetch_or_seq_cst(&scheduler->flags, flag);
-    filchi_barrier_heavy(); /* STOPPED: pairs with the light barrier between a push and its look */
+    /* STOPPED: pairs with the light barrier between a push and its look. */
+    filchi_barrier_heavy(&scheduler->park.barrier);
     while (wake_seated(scheduler))
         ;
     if (flag & SCHEDULER_STOPPING)
         filchi_substitute_wake_spares(scheduler);
 }
 
-static void drain_deque(struct deque *deque, void (*drop)(void *arg, uint64_t entry), void *arg) {
+static void drain_deque(const struct scheduler *scheduler, struct deque *deque,
+                        void (*drop)(void *arg, uint64_t entry), void *arg) {
     for (;;) {
         uint64_t entry;
-        filchi_reclaim_enter();
+        scheduler_enter_rings(scheduler);
         enum deque_outcome outcome = deque_steal(deque, &entry);
-        filchi_reclaim_leave(); /* drop() may run the program's callbacks */
+        scheduler_leave_rings(scheduler); /* drop() may run the program's callbacks */
         if (outcome == DEQUE_EMPTY)
             return;
         if (outcome == DEQUE_TOOK)
@@ -326,12 +329,12 @@ void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg,
         struct worker *worker = scheduler_worker(scheduler, i);
         if (worker == NULL)
             continue;
-        drain_deque(&worker->producer.deque, drop, arg);
-        drain_deque(&worker->batch, drop, arg);
+        drain_deque(scheduler, &worker->producer.deque, drop, arg);
+        drain_deque(scheduler, &worker->batch, drop, arg);
     }
     struct producer *p = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
-        drain_deque(&p->deque, drop, arg);
+        drain_deque(scheduler, &p->deque, drop, arg);
     /* A worker that wants to leave may have gone to sleep because of an entry that was taken here. */
     filchi_scheduler_wake_seated(scheduler);
 }

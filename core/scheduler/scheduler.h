@@ -21,7 +21,9 @@
  *   HIDDEN         odd before entries go out of sight, even once they are back -> is_drained, which
  *                  reads it before and after its look
  *   STOPPED        flag set, heavy barrier -> push, light barrier, load of the flag
- *   RING-RETIRED   push of an old ring -> the exchange that takes all to free them
+ *   RING-RETIRED   push of an old ring -> the exchange that takes all to free them (not in shared
+ *                  pools: there no ring is ever used again, since a thief may read it at any time)
+ *   MAIL           push onto a worker's mail, then its token -> the worker takes the token, looks
  *   SLOT-FREE      slot's bit set by a worker that ended -> bit claimed for the next one */
 #ifndef FILCHI_SCHEDULER_H
 #define FILCHI_SCHEDULER_H
@@ -32,6 +34,7 @@
 #include "scheduler/victims.h"
 #include "structures/deque.h"
 #include "structures/extent.h"
+#include "structures/reclaim.h"
 #include "structures/record.h"
 #include <filch/status.h>
 
@@ -52,7 +55,8 @@ struct scheduler_operations {
     int (*start)(struct worker *worker);
     /* The calling worker now sits on worker->seat, or has none. */
     void (*move)(struct worker *worker);
-    /* Does what was put into worker->mail for this worker, and no other one, to do. */
+    /* Does what was put into worker->mail for this worker, and no other one, to do. May run the program's
+     * code, and block. */
     void (*serve_mail)(struct worker *worker);
 };
 
@@ -77,12 +81,14 @@ struct worker {
     _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
     filch_atomic_pointer mail; /* a stack of the layer above; see serve_mail and worker_notify */
     struct heap consumers;     /* of its process (future/consumer.h); all zero before the first */
+    filch_atomic_u32 given;    /* to a spare, by who has claimed it: a seat, or SEAT_END */
     uint32_t number;
-    uint32_t seat;      /* SEAT_NONE: it may not start tasks. Its own, or of who wakes it */
+    uint32_t seat;      /* SEAT_NONE: it may not start tasks */
     uint32_t last_seat; /* where it sat when it last blocked */
     bool is_searching;  /* its own copy of its search bit */
     bool keeps_seat; /* its initializer or finalizer runs: a wait neither leaves nor takes a seat */
-    bool is_retiring; /* it has stood by for too long, and ends */
+    bool is_leaving; /* it takes no seat any more, and ends after its task */
+    bool is_retiring; /* it ends, and counts as absent until its slot is free */
     uint32_t tick;
     uint32_t reach;       /* the rings that it steals from next; widens with each failed round */
     struct worker *lucky; /* its last victim; NULL: the last try there failed */
@@ -96,6 +102,7 @@ struct worker {
 enum { SCHEDULER_STOPPING = 1, SCHEDULER_BROKEN = 2, SCHEDULER_CANCELLING = 4 };
 
 #define SEAT_NONE UINT32_MAX
+#define SEAT_END (UINT32_MAX - 1) /* given to a spare: the pool ends */
 
 /* A worker's slot is its number; there are SUBSTITUTES more of them than seats. */
 enum { SUBSTITUTES = 256, MAX_SLOTS = PARK_MAX_SEATS + SUBSTITUTES, SLOT_WORDS = MAX_SLOTS / 64 };
@@ -106,6 +113,7 @@ struct scheduler {
     uint64_t spin_ns;
     uint32_t n_seats;
     uint32_t n_slots;
+    bool is_shared;          /* between processes */
     filch_atomic_u32 n_made; /* slots below it may have a worker */
     filch_atomic_u32 flags;
     filch_atomic_u32 n_initialising; /* workers that run their initializer */
@@ -184,6 +192,17 @@ void filchi_scheduler_drain(struct scheduler *scheduler, void (*drop)(void *arg,
 /* Pushes an entry; filchi_producer_make_room has been called if this returns false. Owner. */
 static inline bool producer_push(struct producer *producer, uint64_t entry) {
     return deque_push(&producer->deque, entry);
+}
+
+/* Around looks at others' deques, whose rings go only after they were left. Those of a shared pool stay. */
+static inline void scheduler_enter_rings(const struct scheduler *scheduler) {
+    if (likely(!scheduler->is_shared))
+        filchi_reclaim_enter();
+}
+
+static inline void scheduler_leave_rings(const struct scheduler *scheduler) {
+    if (likely(!scheduler->is_shared))
+        filchi_reclaim_leave();
 }
 
 static inline uint32_t scheduler_n_made(const struct scheduler *scheduler) {

@@ -33,6 +33,10 @@ static bool take_slot(filch_atomic_u64 *words, uint32_t slot) {
     return (filch_fetch_and_seq_cst(&words[slot / 64], ~bit) & bit) != 0; /* SPARE */
 }
 
+static bool has_slot(const filch_atomic_u64 *words, uint32_t slot) {
+    return (filch_load_seq_cst(&words[slot / 64]) >> slot % 64 & 1) != 0;
+}
+
 static void seat(struct worker *worker, uint32_t number) {
     worker->seat = number;
     filch_store_release(&worker->producer.scheduler->seated[number], (void *)worker); /* SAT */
@@ -53,8 +57,8 @@ static bool sit(struct worker *worker) {
             scheduler->operations->move(worker);
             return true;
         }
-        /* Somebody who sat down and fell asleep was woken by this claim. */
-        filchi_park_begin_search(park, (uint32_t)number);
+        /* Somebody sat down and fell asleep, and his sleep bit is cleared: he wakes, and looks. Not counted
+         * as searching, for his own token may be stray and come first: he may be busy again. */
         struct worker *other = scheduler_seated(scheduler, (uint32_t)number);
         filchi_park_give_token(park, &other->sleep_word);
     }
@@ -95,7 +99,7 @@ int filchi_substitute_leave(struct worker *worker) {
 void filchi_substitute_return(struct worker *worker) {
     if (worker->seat != SEAT_NONE || worker->keeps_seat)
         return;
-    if (sit(worker))
+    if (!worker->is_leaving && sit(worker))
         end_absence(worker);
     else
         worker->producer.scheduler->operations->move(worker);
@@ -127,31 +131,83 @@ static bool begin_retirement(struct worker *worker) {
     return worker->is_retiring;
 }
 
-bool filchi_substitute_stand_by(struct worker *worker) {
+/* Outside of a task, with the program's code in it: the worker counts as absent, even if that is one too
+ * many, since its callbacks are nobody else's. */
+static void serve_mail(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    if (sit_and_search(worker)) {
-        end_absence(worker);
-        return true;
-    }
-    for (bool is_first = true;; is_first = false) {
-        worker->is_searching = false;
+    if (filch_load_relaxed(&worker->mail) == NULL)
+        return;
+    filch_fetch_add_acq_rel(&scheduler->n_absent, 1u); /* ABSENT */
+    begin_absence(worker);
+    bool was_spare = take_slot(scheduler->spares, worker->number);
+    if (was_spare || worker->is_retiring)
+        scheduler->operations->serve_mail(worker);
+    if (was_spare)
         add_slot(scheduler->spares, worker->number); /* SPARE */
-        if (is_first)
-            end_absence(worker); /* not before: a spare, or a free slot, is there for each seat */
+    end_absence(worker);
+}
+
+/* A token has come to a spare. Returns: what it was given; SEAT_NONE if it is a spare as before, and the
+ * token was stray. */
+static uint32_t await_given(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    for (;;) {
+        uint32_t given = filch_load_acquire(&worker->given); /* GIVEN */
+        if (given != SEAT_NONE || has_slot(scheduler->spares, worker->number))
+            return given;
+        /* Somebody has claimed it, and is about to say for what. */
+        (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER);
+    }
+}
+
+static void become_spare(struct worker *worker) {
+    worker->is_searching = false;
+    filch_store_relaxed(&worker->given, SEAT_NONE);
+    add_slot(worker->producer.scheduler->spares, worker->number); /* SPARE */
+}
+
+/* Returns: false if the spare is to end. */
+static bool await_seat(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    for (;;) {
         bool has_token = !is_stopping(scheduler) &&
                          filchi_park_await_token(&scheduler->park, &worker->sleep_word,
                                                  filchi_clock_ns() + SPARE_NS);
         if (!has_token) {
             if (begin_retirement(worker))
-                break;
+                return false;
             (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER);
         }
-        if (worker->seat != SEAT_NONE) {
+        uint32_t given = await_given(worker);
+        if (given == SEAT_NONE) {
+            serve_mail(worker);
+        } else if (given == SEAT_END) {
+            become_spare(worker);
+        } else {
+            worker->seat = given;
             worker->is_searching = true; /* the waker set the bit */
             scheduler->operations->move(worker);
             return true;
         }
     }
+}
+
+bool filchi_substitute_stand_by(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    if (worker->is_leaving) {
+        worker->is_retiring = true;                            /* and goes on counting as absent */
+        filch_fetch_add_seq_cst(&worker->producer.hidden, 1u); /* HIDDEN */
+    } else {
+        if (sit_and_search(worker)) {
+            end_absence(worker);
+            return true;
+        }
+        become_spare(worker);
+        end_absence(worker); /* not before: a spare, or a free slot, is there for each seat */
+        if (await_seat(worker))
+            return true;
+    }
+    serve_mail(worker); /* the last that it gets to see */
     filch_store_relaxed(&worker->sleep_word, (uint32_t)SLEEP_WORD_EMPTY);
     /* Who wanted to leave may have gone to sleep because of this one's absence. */
     if (is_stopping(scheduler))
@@ -172,6 +228,7 @@ static int start(struct scheduler *scheduler, uint32_t number) {
     struct worker *worker = filchi_worker_make(scheduler, (uint32_t)slot, number);
     int error = ENOMEM;
     if (worker != NULL) {
+        worker->is_leaving = false;
         seat(worker, number);
         error = scheduler->operations->start(worker);
     }
@@ -187,15 +244,27 @@ int filchi_substitute_fill(struct scheduler *scheduler, uint32_t number) {
         spare = claim_spare(scheduler); /* one may have come meanwhile */
     if (spare == NULL)
         return error;
-    seat(spare, number);
-    filchi_park_set_taken(&scheduler->park, number, true); /* SAT */
+    filch_store_release(&scheduler->seated[number], (void *)spare); /* SAT */
+    filchi_park_set_taken(&scheduler->park, number, true);          /* SAT */
+    filch_store_release(&spare->given, number);                     /* GIVEN: last */
     filchi_park_give_token(&scheduler->park, &spare->sleep_word);
     return 0;
 }
 
 void filchi_substitute_wake_spares(struct scheduler *scheduler) {
-    for (struct worker *spare; (spare = claim_spare(scheduler)) != NULL;)
+    for (struct worker *spare; (spare = claim_spare(scheduler)) != NULL;) {
+        filch_store_release(&spare->given, SEAT_END); /* GIVEN */
         filchi_park_give_token(&scheduler->park, &spare->sleep_word);
+    }
+}
+
+void filchi_scheduler_vacate(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    uint32_t number = worker->seat;
+    worker->seat = SEAT_NONE;
+    filchi_park_set_taken(&scheduler->park, number, false);
+    filchi_park_enter(&scheduler->park, number); /* ASLEEP */
+    filchi_scheduler_wake_seated(scheduler);
 }
 
 void filchi_substitute_free_slot(struct worker *worker) {

@@ -13,6 +13,8 @@
  * Edges: those of park.h, and
  *   SPARE    spare bit set (seq_cst), flags read -> flags set, heavy barrier, spare bits read: a spare
  *            sees that the pool ends, or is woken to see it.
+ *   GIVEN    seated, taken, then what the spare was given (release) -> the spare goes on (acquire). A token
+ *            alone tells it nothing: it may be stray.
  *   ABSENT   spare or slot bit set, count of absent workers lowered (release) -> raised by the next
  *            one (acquire): who fills that one's seat finds the spare, or a free slot.
  *   HIDDEN   (scheduler.h) an absent worker counts as having entries in its hands: nobody leaves for
@@ -31,8 +33,8 @@ int filchi_substitute_leave(struct worker *worker);
 /* The calling worker goes on with its task, on a seat if it has one or one is vacant. */
 void filchi_substitute_return(struct worker *worker);
 
-/* Between two tasks: the worker has no seat. Waits for one.
- * Returns: false if it is to end: the pool ends, or it has not been needed for a while. */
+/* Between two tasks: the worker has no seat. Waits for one, and serves its mail meanwhile.
+ * Returns: false if it is to end: it retires, the pool ends, or it has not been needed for a while. */
 bool filchi_substitute_stand_by(struct worker *worker);
 
 /* Finds a worker for a vacant seat that the caller has claimed. Returns: 0 or an errno value. */
@@ -40,6 +42,10 @@ int filchi_substitute_fill(struct scheduler *scheduler, uint32_t seat);
 
 /* Wakes all spares, to see that the pool ends. */
 void filchi_substitute_wake_spares(struct scheduler *scheduler);
+
+/* A worker that sits, and was asked for, will not come: its seat is vacant again, and somebody who sits
+ * and sleeps looks at what was left to it. */
+void filchi_scheduler_vacate(struct worker *worker);
 
 /* The worker has ended; another one may be started in its slot. */
 void filchi_substitute_free_slot(struct worker *worker);

@@ -13,7 +13,6 @@
 #include "platform/process.h"
 #include "platform/thread.h"
 #include "scheduler/substitute.h"
-#include "structures/reclaim.h"
 #include <string.h>
 
 enum {
@@ -55,8 +54,9 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     ring_init(ring, BATCH);
     deque_init(&worker->batch, ring);
     worker->number = number;
-    worker->intent.is_kept = scheduler->park.is_shared;
     worker->seat = SEAT_NONE;
+    filch_store_relaxed(&worker->given, SEAT_NONE);
+    worker->intent.is_kept = scheduler->is_shared;
     worker->reach = VICTIM_RINGS; /* it is started because there is work */
     random_seed(&worker->random, number);
     /* Only who claimed the slot makes it, so nobody else stores here. */
@@ -212,11 +212,12 @@ static bool steal(struct worker *worker, uint64_t *entry) {
 }
 
 static bool look_elsewhere(struct worker *worker, uint64_t *entry) {
+    const struct scheduler *scheduler = worker->producer.scheduler;
     bool reaches_all = find_reach(worker) >= VICTIM_RINGS;
-    filchi_reclaim_enter();
+    scheduler_enter_rings(scheduler);
     bool found = take_outside(worker, entry) || steal(worker, entry) ||
                  (reaches_all && take_foreign(worker, entry));
-    filchi_reclaim_leave();
+    scheduler_leave_rings(scheduler);
     return found;
 }
 
@@ -230,10 +231,11 @@ static bool take_batch(struct worker *worker, uint64_t *entry) {
 
 static bool find(struct worker *worker, uint64_t *entry) {
     if (++worker->tick % OUTSIDE_EVERY == 0) {
-        filchi_reclaim_enter();
+        const struct scheduler *scheduler = worker->producer.scheduler;
+        scheduler_enter_rings(scheduler);
         bool found = (worker->tick % FOREIGN_EVERY == 0 && take_foreign(worker, entry)) ||
                      take_outside(worker, entry);
-        filchi_reclaim_leave();
+        scheduler_leave_rings(scheduler);
         if (found)
             return true;
     }
@@ -313,6 +315,17 @@ static bool search(struct worker *worker, uint64_t *entry) {
     return false;
 }
 
+/* What a look missed comes with a token, which nobody takes without another look (MAIL). */
+static bool has_mail(const struct worker *worker) {
+    return filch_load_relaxed(&worker->mail) != NULL;
+}
+
+/* Runs the program's code: nobody may count on this worker meanwhile. */
+static void serve_mail(struct worker *worker) {
+    filchi_worker_is_busy(worker);
+    worker->producer.scheduler->operations->serve_mail(worker);
+}
+
 /* Sleeps until there may be work. Returns: false if the worker is to leave. */
 static bool park(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
@@ -321,8 +334,8 @@ static bool park(struct worker *worker) {
     filchi_park_enter(&scheduler->park, worker->seat); /* ASLEEP */
     worker->is_searching = false;
     bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING; /* STOPPED */
-    bool leaving = stopping && filchi_scheduler_is_drained(scheduler);
-    if ((leaving || filchi_scheduler_has_work(scheduler)) &&
+    bool leaving = stopping && !has_mail(worker) && filchi_scheduler_is_drained(scheduler);
+    if ((leaving || has_mail(worker) || filchi_scheduler_has_work(scheduler)) &&
         filchi_park_leave(&scheduler->park, worker->seat)) {
         if (leaving) {
             /* Others may have gone back to sleep because of what was out of sight. */
@@ -335,43 +348,39 @@ static bool park(struct worker *worker) {
     count_up(&worker->counters.n_parks);
     (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER); /* TOKEN */
     count_up(&worker->counters.n_wakes);
-    worker->is_searching = true; /* the waker set the bit */
+    filchi_park_wake_up(&scheduler->park, worker->seat);
+    worker->is_searching =
+        true; /* its bit was set by the waker; if it was cleared again, it is woken
+                                    besides others, not in their place */
     return true;
 }
 
 void filchi_worker_notify(struct worker *worker) {
-    filch_fence_seq_cst();
-    filchi_park_give_token(&worker->producer.scheduler->park, &worker->sleep_word);
+    filchi_park_give_token(&worker->producer.scheduler->park, &worker->sleep_word); /* MAIL */
+}
+
+void filchi_worker_retire(struct worker *worker) {
+    if (!worker->is_leaving && filchi_substitute_leave(worker) == 0)
+        worker->is_leaving = worker->seat == SEAT_NONE;
 }
 
 void filchi_worker_loop(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    /* A callback of a pool that broke may have blocked before. */
-    if (worker->seat == SEAT_NONE && !filchi_substitute_stand_by(worker))
-        return;
     do {
         uint64_t entry;
+        if (has_mail(worker))
+            serve_mail(worker);
+        /* A callback may have blocked: that of a letter, or of a pool that broke before. */
+        if (worker->seat == SEAT_NONE && !filchi_substitute_stand_by(worker))
+            return;
         while (find(worker, &entry) || search(worker, &entry)) {
             if (worker->is_searching)
                 end_search(worker);
             scheduler->operations->run(worker, entry);
-            if (unlikely(filch_load_relaxed(&worker->mail) != NULL))
-                scheduler->operations->serve_mail(worker);
+            if (unlikely(has_mail(worker)))
+                serve_mail(worker);
             if (unlikely(worker->seat == SEAT_NONE) && !filchi_substitute_stand_by(worker))
                 return;
         }
     } while (park(worker));
-}
-
-void filchi_worker_retire(struct worker *worker) {
-    worker->is_retiring = worker->is_retiring;
-}
-
-void filchi_scheduler_vacate(struct worker *worker) {
-    struct scheduler *scheduler = worker->producer.scheduler;
-    uint32_t seat = worker->seat;
-    worker->seat = SEAT_NONE;
-    filchi_park_set_taken(&scheduler->park, seat, false);
-    filchi_park_unclaim(&scheduler->park, seat);
-    filchi_barrier_heavy();
 }

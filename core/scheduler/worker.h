@@ -15,8 +15,8 @@ void filchi_worker_become(struct worker *worker);
  * Returns: NULL if there is no memory. */
 struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, uint32_t seat);
 
-/* Runs entries until the pool is told to stop and there is nothing left to run, or until the worker,
- * a substitute, is no longer needed. */
+/* Runs entries until the pool is told to stop and there is nothing left to run, or until the worker
+ * retires or, a substitute, is no longer needed. */
 void filchi_worker_loop(struct worker *worker);
 
 /* The worker is about to make an outcome known, and has nothing else to do: it counts as searching
@@ -33,12 +33,14 @@ void filchi_worker_is_busy(struct worker *worker);
 void filchi_worker_begin_initializer(struct worker *worker);
 void filchi_worker_end_initializer(struct worker *worker);
 
-/* Something was put into its mail, or somebody died who may have been about to wake it: it looks. Any
- * thread of any process. */
+/* Something was put into its mail, or somebody died who may have been about to wake it: it looks, now
+ * or after its task. Any thread of any process. */
 void filchi_worker_notify(struct worker *worker);
 
+/* The calling worker, inside a task, takes no seat any more and ends when no task is left on its stack.
+ * Who takes its place runs what it has queued. Nothing happens if it must not give its seat up now (see
+ * filchi_substitute_leave): to be called again after the next task. */
 void filchi_worker_retire(struct worker *worker);
-void filchi_scheduler_vacate(struct worker *worker);
 
 /* Internal to the layer. */
 void filchi_producer_init(struct producer *producer, struct scheduler *scheduler);

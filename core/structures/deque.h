@@ -27,7 +27,9 @@
  * Left out on purpose: slots are relaxed; a slot read for a stale top is thrown away when the CAS
  * fails.
  *
- * Readers (steal, take_many) run between filchi_reclaim_enter and leave, since grow replaces rings.
+ * Readers (steal, take_many) run between filchi_reclaim_enter and leave, since grow replaces rings; or
+ * replaced rings stay as they are. A ring that became another deque's would give a late reader a strange
+ * entry, and its CAS would not notice.
  * Progress: push and pop wait-free, but for growing; steal and take_many lock-free. */
 #ifndef FILCHI_DEQUE_H
 #define FILCHI_DEQUE_H

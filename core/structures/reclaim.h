@@ -4,7 +4,7 @@
  * on a list; who takes the list waits with filchi_reclaim_wait until every reader that could have
  * seen the old ring has left. liburcu's flavour bp does it: it registers threads by itself, also the
  * program's own, and its read side is a store where the system has membarrier.
- * Threads of one process only. */
+ * Threads of one process only; pools of several processes keep their rings. */
 #ifndef FILCHI_RECLAIM_H
 #define FILCHI_RECLAIM_H
 

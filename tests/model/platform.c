@@ -63,13 +63,19 @@ void filchi_futex_wake(const uint32_t *word, int count, bool shared) {
 
 /* ---- barrier ---- */
 
-filch_atomic_u32 filchi_barrier_is_asymmetric = {1};
-
 void filchi_barrier_init(void) {}
 
-void filchi_barrier_heavy(void) {
+void filchi_barrier_make(struct barrier *barrier, bool is_shared) {
+    filch_store_relaxed(&barrier->is_asymmetric, is_shared ? 0u : 1u);
+}
+
+void filchi_barrier_heavy(struct barrier *barrier) {
     if (explorer->current == NULL)
         return;
+    if (barrier->is_asymmetric.value == 0) { /* nobody changes it */
+        filch_fence_seq_cst();
+        return;
+    }
     schedule_point(true);
     if (explorer->is_tracing)
         trace(__func__, "heavy barrier");
@@ -379,11 +385,6 @@ void filchi_report(const char *format, ...) {
 
 bool filchi_failure_was_read(void) {
     return true;
-}
-
-bool filchi_process_serves(const void *arena_owner) {
-    (void)arena_owner;
-    return false;
 }
 
 uint32_t filchi_process_tag(const void *arena_owner) {

@@ -167,7 +167,7 @@ static inline void break_task(void *unused, uint64_t entry) {
 
 /* As filchi_pool_fail_queued of executor/executor.c. */
 static inline void fail_queued(void) {
-    filchi_barrier_heavy();
+    filchi_barrier_heavy(&scheduler->park.barrier);
     filchi_scheduler_drain(scheduler, break_task, NULL);
 }
 

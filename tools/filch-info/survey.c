@@ -73,8 +73,9 @@ bool survey_make(struct survey *survey, int max_workers, filch_bind bind) {
         return false;
     filchi_topology_read_facts(true, &survey->topology);
     survey->n_nodes = filchi_topology_numa_nodes();
-    filchi_barrier_init();
-    survey->has_membarrier = filch_load_relaxed(&filchi_barrier_is_asymmetric) != 0;
+    struct barrier barrier;
+    filchi_barrier_make(&barrier, false);
+    survey->has_membarrier = filch_load_relaxed(&barrier.is_asymmetric) != 0;
     find_warnings(survey);
     return true;
 }
