@@ -122,10 +122,9 @@ TEST_HELPER filch_executor *pool_open_shared(bool in_threads) {
     CHECK(pages != MAP_FAILED);
     struct gate *gate = pages;
     shared_pool.scratch = (char *)pages + 4096;
-    filch_executor *ex =
-        filchi_executor_open(&shared_pool_operations, POOL_WORKERS, 0, NULL, "shared_pool");
+    filch_executor *ex = filchi_executor_open(
+        &shared_pool_operations, (struct pool_opening){.n_workers = POOL_WORKERS}, "shared_pool");
     CHECK_NOT_NULL(ex);
-    filch_store_relaxed(&filchi_barrier_is_asymmetric, 0u); /* it orders nothing in other processes */
     ex->plan = filchi_plan_make(POOL_WORKERS, FILCH_BIND_NONE);
     struct pool *pool = ex->pool;
     pool->undelivered = filchi_arena_take(pool->arena, 1, CHUNK_RUN);
