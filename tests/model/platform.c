@@ -387,6 +387,10 @@ bool filchi_failure_was_read(void) {
     return true;
 }
 
+bool filchi_process_serves(const void *arena_owner) {
+    return filchi_process_tag(arena_owner) != PROCESS_OPENER;
+}
+
 uint32_t filchi_process_tag(const void *arena_owner) {
     (void)arena_owner;
     return PROCESS_OPENER;
