@@ -58,6 +58,23 @@ static void set_up_pair_search(void) {
     expect_meeting();
 }
 
+/* ---- a claim that comes too late has set a search bit for nobody ---- */
+
+/* The second seat is vacant. The first task needs the second one, which comes when it has begun. */
+static void set_up_lost_claim(void) {
+    set_up(2, 1, 0, 1);
+    expect_meeting();
+    queue(0);
+}
+
+static void wake_seated(void) {
+    filchi_scheduler_wake_seated(scheduler);
+}
+
+static void submit_second(void) {
+    submit(producers[1], 1);
+}
+
 /* ---- a worker that counts as searching before its outcome is known ---- */
 
 static void end_nearly_free(struct worker *worker, uint64_t entry) {
@@ -143,6 +160,27 @@ const struct model_scenario model_scenarios[] = {
      .setup = set_up_pair_search,
      .threads = {THREAD("worker", work_first), THREAD("worker2", work_second),
                  THREAD("submitter", submit_two)},
+     .is_over = is_over,
+     .stop = pool_stop,
+     .teardown = pool_close},
+    {.name = "park.stray",
+     .setup = set_up_one,
+     .threads = {THREAD("worker", work_first), THREAD("submitter", submit_two),
+                 THREAD("stray", give_stray)},
+     .is_over = is_over,
+     .stop = pool_stop,
+     .teardown = pool_close},
+    {.name = "park.stray_pair",
+     .setup = set_up_pair,
+     .threads = {THREAD("worker", work_first), THREAD("worker2", work_second),
+                 THREAD("submitter", submit_two), THREAD("stray", give_stray)},
+     .is_over = is_over,
+     .stop = pool_stop,
+     .teardown = pool_close},
+    {.name = "park.lost_claim",
+     .setup = set_up_lost_claim,
+     .threads = {THREAD("worker", work_first), THREAD("waker", wake_seated),
+                 THREAD("submitter", submit_second)},
      .is_over = is_over,
      .stop = pool_stop,
      .teardown = pool_close},

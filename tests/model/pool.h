@@ -29,6 +29,9 @@ static struct producer *producers[2];
 static filch_atomic_u32 tasks[TASKS];     /* PENDING by a release store, as PUBLISHED */
 static filch_atomic_u32 arguments[TASKS]; /* relaxed */
 
+/* Set before pool_open: the pool's workers are as if each were a process. */
+static bool pool_is_shared;
+
 /* What a task does; NULL: nothing. */
 static void (*task_body[TASKS])(void);
 
@@ -127,7 +130,7 @@ static inline void pool_open(uint32_t n_seats, uint32_t n_started, uint64_t spin
     }
     atomic_store(&n_seated, 0);
     model_assert(filchi_scheduler_bytes(n_seats) <= sizeof scheduler_memory);
-    filchi_scheduler_init(scheduler, arena, n_seats, spin_ns, false, with);
+    filchi_scheduler_init(scheduler, arena, n_seats, spin_ns, pool_is_shared, with);
     for (int i = 0; i < 2; i++) {
         producers[i] = filchi_scheduler_join(scheduler, -1);
         model_name(&producers[i]->deque.top, 8, i == 0 ? "outside 0 top" : "outside 1 top");
@@ -145,6 +148,11 @@ static inline void pool_open(uint32_t n_seats, uint32_t n_started, uint64_t spin
     model_name(&scheduler->free_slots[0], 8, "free slots");
     model_name(&scheduler->n_absent, 4, "n_absent");
     model_name(tasks, sizeof tasks, "tasks");
+}
+
+/* As who recovers from a death, or has put something into its mail: a token that nobody has claimed. */
+static inline void give_stray(void) {
+    filchi_worker_notify(scheduler_worker(scheduler, 0));
 }
 
 static inline void pool_close(void) {
