@@ -199,7 +199,7 @@ filch_executor *filch_thread_pool_open(const filch_thread_pool_options *options)
 }
 
 static const struct pool_operations stand_in_operations = {
-    .kind = "process pool of threads",
+    .kind = "thread-backed process pool",
     .is_shared = true,
     .takes_pointers = false,
     .stops_tasks = false,

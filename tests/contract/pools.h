@@ -16,6 +16,7 @@
 #include "test.h"
 #include <errno.h>
 #include <filch/filch.h>
+#include <sched.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -48,6 +49,8 @@ struct pool_kind {
     void *(*alloc)(filch_executor *executor, size_t size); /* zeroed; every worker sees it */
     void (*free)(filch_executor *executor, void *memory);
     bool in_process; /* tasks run in this process, and may use its futures and globals */
+    bool
+        takes_pointers; /* to private memory, as arguments; and callbacks run where the task ended */
 };
 
 TEST_HELPER filch_executor *thread_pool_open(int max_workers) {
@@ -64,8 +67,32 @@ TEST_HELPER void thread_pool_free(filch_executor *executor, void *memory) {
     free(memory);
 }
 
+TEST_HELPER filch_executor *process_pool_open(int max_workers) {
+    return filch_process_pool(.max_workers = max_workers);
+}
+
+TEST_HELPER filch_executor *fork_pool_open(int max_workers) {
+    return filch_process_pool(.max_workers = max_workers, .start_method = FILCH_FORK);
+}
+
+TEST_HELPER filch_executor *stand_in_pool_open(int max_workers) {
+    return filch_process_pool(.max_workers = max_workers, .start_method = FILCH_THREADS);
+}
+
+TEST_HELPER void *shared_alloc(filch_executor *executor, size_t size) {
+    void *memory = filch_shared_alloc(executor, size);
+    return memory == NULL ? NULL : memset(memory, 0, size);
+}
+
+/* Workers under ThreadSanitizer are threads: it sees nothing between processes, and does not follow the
+ * fork of a process that has threads. */
 __attribute__((unused)) static const struct pool_kind pool_kinds[] = {
-    {"thread", thread_pool_open, thread_pool_alloc, thread_pool_free, true},
+    {"thread", thread_pool_open, thread_pool_alloc, thread_pool_free, true, true},
+    {"threads as processes", stand_in_pool_open, shared_alloc, filch_shared_free, true, false},
+#if !UNDER_TSAN
+    {"process", process_pool_open, shared_alloc, filch_shared_free, false, false},
+    {"process, fork", fork_pool_open, shared_alloc, filch_shared_free, false, false},
+#endif
 };
 
 /* What was reported since the test began, or was last taken. */
@@ -99,6 +126,13 @@ TEST_HELPER int reports_take(void) {
     reports.count = 0;
     pthread_mutex_unlock(&reports.lock);
     return count;
+}
+
+/* A report that another thread of this process makes: waits for it. */
+TEST_HELPER int reports_await(int n) {
+    while (reports_count() < n)
+        sched_yield();
+    return reports_take();
 }
 
 TEST_HELPER void contract_begin(const struct pool_kind *pool) {

@@ -154,7 +154,7 @@ static void join_quietly(filch_future *future, void *arg) {
 }
 
 CONTRACT(callbacks, in_the_finishing_worker) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     filch_executor *ex = pool->open(2);
     struct where *where = pool->alloc(ex, sizeof *where);
@@ -215,7 +215,7 @@ static long wait_for_child(long x) {
 FILCH_TASK(long, wait_for_child, long);
 
 CONTRACT(callbacks, of_an_inline_task_are_queued) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     atomic_store(&inline_callback.calls.value, 0);
     filch_executor *ex = pool->open(1);

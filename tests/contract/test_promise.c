@@ -210,7 +210,7 @@ static void keep_promise(filch_future *future) {
 FILCH_TASK_VOID(keep_promise, filch_future *);
 
 CONTRACT(promise, waited_for_inside_a_task) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     filch_executor *ex = pool->open(1);
     for (int round = 0; round < ROUNDS(200); round++) {

@@ -17,7 +17,7 @@ CONTRACT(reports, error_that_nobody_looked_at) {
     filch_release(future);
     CHECK_EQ(reports_count(), 0);
     filch_release(future);
-    CHECK_EQ(reports_take(), 1);
+    CHECK_EQ(reports_await(1), 1);
     CHECK_STR_HAS(reports.lines[0], "failed with code 4");
     CHECK_STR_HAS(reports.lines[0], "fail_with");
     CHECK_NULL(strchr(reports.lines[0], '\n'));
@@ -110,9 +110,11 @@ CONTRACT(reports, hook) {
     struct listener one = {.last = ""}, two = {.last = ""};
     filch_on_report(listen, &one);
     filch_release(failed(ex, 1));
+    gate_wait(&one.lines, 1);
     filch_on_report(listen, &two);
     filch_release(failed(ex, 2));
     filch_release(failed(ex, 3));
+    gate_wait(&two.lines, 2);
     filch_on_report(reports_collect, NULL);
     CHECK_EQ(gate_value(&one.lines), 1);
     CHECK_STR_HAS(one.last, "failed with code 1");
@@ -122,16 +124,22 @@ CONTRACT(reports, hook) {
 }
 
 /* The hook may use the library. */
+static struct gate hook_calls;
+
 static void submit_in_hook(const char *line, void *arg) {
     (void)line;
     check_long(filch_submit((filch_executor *)arg, twice, 4), 8);
+    gate_open(&hook_calls);
 }
 
 CONTRACT(reports, hook_may_call_anything) {
     filch_executor *ex = pool->open(1);
     filch_on_report(submit_in_hook, ex);
+    atomic_store(&hook_calls.value, 0);
     filch_release(failed(ex, 1));
+    gate_wait(&hook_calls, 1);
     filch_raise(1, "once more");
+    CHECK_EQ(gate_value(&hook_calls), 2);
     filch_on_report(reports_collect, NULL);
     filch_close(ex);
 }

@@ -15,7 +15,7 @@ CONTRACT(shutdown, waits_for_all) {
 
 /* I1 */
 CONTRACT(shutdown, close_waits_for_all) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     static struct gate runs;
     atomic_store(&runs.value, 0);

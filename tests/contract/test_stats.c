@@ -211,7 +211,7 @@ static long twice_below(filch_executor *ex, long x) {
 FILCH_TASK(long, twice_below, filch_executor *, long);
 
 CONTRACT(stats, tasks_of_tasks) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     filch_executor *ex = pool->open(2);
     for (int i = 0; i < 20; i++)

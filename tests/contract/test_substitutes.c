@@ -304,7 +304,7 @@ static void block_in_callback(filch_future *future, void *arg) {
 }
 
 CONTRACT(substitutes, callbacks_that_block) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     enum { CALLBACKS = 20 };
     struct hold held = {0};
@@ -352,7 +352,7 @@ static long run_inside(struct inlined *it) {
 FILCH_TASK(long, run_inside, struct inlined *);
 
 CONTRACT(substitutes, callbacks_of_what_ran_inside_a_wait) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     filch_executor *ex = pool->open(1), *other = pool->open(1);
     for (int round = 0; round < ROUNDS(100); round++) {
@@ -388,7 +388,7 @@ static long wait_for_own_set(struct own *own) {
 FILCH_TASK(long, wait_for_own_set, struct own *);
 
 CONTRACT(substitutes, a_set_of_itself_alone) {
-    if (!pool->in_process)
+    if (!pool->takes_pointers)
         return;
     filch_executor *ex = pool->open(1);
     struct own own = {0};

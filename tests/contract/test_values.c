@@ -113,7 +113,7 @@ CONTRACT(values, pointers) {
     CHECK_ECHO(pointer, pointer, shared);
     CHECK_ECHO(pointer, pointer, NULL);
     CHECK_ECHO(const_int_pointer, const_int_pointer, shared);
-    if (pool->in_process)
+    if (pool->takes_pointers)
         CHECK_ECHO(operation, operation, plus_one);
     pool_close(pool, ex, shared);
 }
