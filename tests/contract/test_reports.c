@@ -157,11 +157,11 @@ CONTRACT(reports, default_is_one_line_on_stderr) {
     CHECK_NULL(filch_thread_pool(.max_workers = -1)); /* told by its return value */
     filch_join(NULL);
     filch_release(failed(ex, 77));
+    filch_close(ex); /* by then it is reported */
     fflush(stderr);
     CHECK_EQ(dup2(saved, STDERR_FILENO), STDERR_FILENO);
     close(saved);
     filch_on_report(reports_collect, NULL);
-    filch_close(ex);
 
     char text[1000] = "";
     rewind(file);
