@@ -219,7 +219,8 @@ bool filchi_future_lose(filch_future *future, uint32_t generation, filch_error *
     filch_store_release(&future->error, (void *)error); /* OUTCOME */
     filch_fetch_and_acq_rel(&future->state, ~FUTURE_TIMED_OUT);
     (void)before_outcome(future);
-    return settle_elsewhere(future, FUTURE_RUNNING, generation, FUTURE_FAILED);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation,
+                            error != NULL ? FUTURE_FAILED : FUTURE_FAILED | FUTURE_BROKEN);
 }
 
 bool filchi_future_mail(filch_future *future) {

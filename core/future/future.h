@@ -207,7 +207,7 @@ bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase
  * touches nothing any more. */
 bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver);
 
-/* RUNNING in a process that has ended -> FAILED with this error; delivery is deferred. Returns: false if it
+/* RUNNING in a process that has ended -> FAILED with this error (NULL: and BROKEN); delivery is deferred. Returns: false if it
  * was not running, in that generation. */
 bool filchi_future_lose(filch_future *future, uint32_t generation, struct filch_error *error);
 

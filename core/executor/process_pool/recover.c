@@ -42,6 +42,10 @@ static void fail_runs(struct process_pool *self, struct worker *worker, const st
             state_generation(state) != entry_generation(entry) ||
             state_owner(state) != worker->number)
             continue;
+        if (filch_load_acquire(&self->shared->is_ending) != 0) { /* all workers were ended */
+            filchi_future_lose(future, entry_generation(entry), NULL);
+            continue;
+        }
         const char *name = filchi_future_name(future);
         filch_error *error =
             inner == NULL

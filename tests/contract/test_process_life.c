@@ -1,0 +1,420 @@
+/* Worker processes: when they start, what they see, and how they go. */
+#include "processes.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#if !UNDER_TSAN /* which does not follow forks */
+
+/* Not before there is something to do, one for sequential tasks, and never more than was asked for. */
+CONTRACT_ALONE(process_life, started_on_demand) {
+    const char *prefix = unique_prefix();
+    filch_executor *ex = filch_process_pool(.max_workers = 3, .thread_name_prefix = prefix);
+    CHECK_EQ(count_processes(prefix), 1); /* the server; this process has another name */
+    int first = pid_of_task(ex);
+    CHECK_NE(first, getpid());
+    for (int i = 0; i < 50; i++)
+        CHECK_EQ(pid_of_task(ex), first);
+    filch_stats_snapshot stats = FILCH_STATS();
+    CHECK_EQ(filch_stats(ex, &stats), FILCH_OK);
+    CHECK_EQ(stats.started, 1);
+
+    struct gate *gate = filch_shared_alloc(ex, 2 * sizeof *gate);
+    memset(gate, 0, 2 * sizeof *gate);
+    filch_future *futures[9];
+    for (int i = 0; i < 9; i++)
+        futures[i] = filch_submit(ex, wait_at, gate);
+    gate_wait(&gate[0], 3);
+    let_others_block();
+    CHECK_EQ(gate_value(&gate[0]), 3);
+    CHECK_EQ(count_processes(prefix), 4);
+    gate_open(&gate[1]);
+    int pids[9];
+    for (int i = 0; i < 9; i++) {
+        CHECK_EQ(filch_result(futures[i], &pids[i]), FILCH_OK);
+        filch_release(futures[i]);
+    }
+    filch_shared_free(ex, gate);
+    filch_close(ex);
+    await_no_process(prefix);
+}
+
+CONTRACT_ALONE(process_life, names) {
+    const char *prefix = unique_prefix();
+    char expected[32], name[32];
+    filch_executor *ex = filch_process_pool(.max_workers = 1, .thread_name_prefix = prefix);
+    int pid = pid_of_task(ex);
+    snprintf(expected, sizeof expected, "%s_0", prefix);
+    CHECK(read_process(pid, name, sizeof name));
+    CHECK_STR_EQ(name, expected);
+    filch_close(ex);
+}
+
+/* Nothing is left: no process, no descriptor, no thread, no memory. */
+CONTRACT_ALONE(process_life, opened_and_closed_again_and_again) {
+    const char *prefix = unique_prefix();
+    filch_close(filch_process_pool(.max_workers = 1)); /* what is made once */
+    int descriptors = count_descriptors();
+    for (int i = 0; i < 100; i++) {
+        filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = prefix);
+        CHECK_NOT_NULL(ex);
+        if (i % 3 != 0)
+            check_long(filch_submit(ex, twice, i), 2 * i);
+        filch_close(ex);
+    }
+    CHECK_EQ(count_descriptors(), descriptors);
+    await_no_process(prefix);
+}
+
+struct victim {
+    const char *prefix;
+    struct gate *gate;
+    filch_start_method method;
+};
+
+/* A program that works until it is killed. */
+static _Noreturn void work_for_ever(void *arg) {
+    struct victim *victim = arg;
+    filch_executor *ex = filch_process_pool(.max_workers = 3, .thread_name_prefix = victim->prefix,
+                                            .start_method = victim->method);
+    gate_open(victim->gate);
+    for (long i = 0;; i++) {
+        filch_future *futures[20];
+        for (int k = 0; k < 20; k++)
+            futures[k] = filch_submit(ex, twice, i);
+        for (int k = 0; k < 20; k++)
+            check_long(futures[k], 2 * i);
+    }
+}
+
+/* The fork server and the workers die with the program, whatever it was doing. */
+CONTRACT_ALONE(process_life, parent_killed) {
+    struct victim victim = {unique_prefix(), map_shared(sizeof(struct gate)), FILCH_FORKSERVER};
+    for (int i = 0; i < 100; i++) {
+        victim.method = i % 2 == 0 ? FILCH_FORKSERVER : FILCH_FORK;
+        pid_t child = fork();
+        CHECK_GE(child, 0);
+        if (child == 0)
+            work_for_ever(&victim);
+        if (i % 4 != 0) /* else while it opens the pool */
+            gate_wait(victim.gate, gate_value(victim.gate) + 1);
+        usleep((useconds_t)(i * 7919 % 3000));
+        kill(child, SIGKILL);
+        CHECK_EQ(waitpid(child, NULL, 0), child);
+        await_no_process(victim.prefix);
+    }
+}
+
+/* The thread that opened the pool may end. */
+static void *open_in_thread(void *arg) {
+    (void)arg;
+    return filch_process_pool(.max_workers = 2);
+}
+
+CONTRACT_ALONE(process_life, opening_thread_ends) {
+    void *ex;
+    CHECK_EQ(pthread_join(thread_start(open_in_thread, NULL), &ex), 0);
+    int pid = pid_of_task(ex);
+    let_others_block();
+    CHECK_EQ(pid_of_task(ex), pid);
+    filch_close(ex);
+}
+
+/* The program's own waits do not see our processes. */
+CONTRACT_ALONE(process_life, waits_of_the_program) {
+    filch_executor *ex = filch_process_pool(.max_workers = 2);
+    (void)pid_of_task(ex);
+    errno = 0;
+    CHECK_EQ(wait(NULL), -1);
+    CHECK_EQ(errno, ECHILD);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(3);
+    int status;
+    CHECK_EQ(waitpid(-1, &status, 0), child);
+    CHECK_EQ(WEXITSTATUS(status), 3);
+    CHECK_EQ(wait(NULL), -1);
+    filch_close(ex);
+}
+
+static volatile sig_atomic_t n_signals;
+static void count_signal(int number) {
+    (void)number;
+    n_signals++;
+}
+
+/* Whatever the program does with SIGCHLD. */
+CONTRACT_ALONE(process_life, child_signals_of_the_program) {
+    for (int way = 0; way < 2; way++) {
+        n_signals = 0;
+        struct sigaction action = {.sa_handler = way == 0 ? SIG_IGN : count_signal}, before;
+        sigaction(SIGCHLD, &action, &before);
+        filch_executor *ex = filch_process_pool(.max_workers = 2, .max_tasks_per_child = 1);
+        CHECK_NOT_NULL(ex);
+        int after_opening = n_signals;
+        CHECK_NE(pid_of_task(ex), pid_of_task(ex));
+        filch_close(ex);
+        CHECK_EQ(n_signals, after_opening);
+        sigaction(SIGCHLD, &before, NULL);
+    }
+}
+
+/* A pipe of the program reaches its end although a pool was opened in between. */
+CONTRACT_ALONE(process_life, pipes_of_the_program) {
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    filch_executor *ex = filch_process_pool(.max_workers = 2);
+    (void)pid_of_task(ex);
+    close(ends[1]);
+    char byte;
+    CHECK_EQ(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    filch_close(ex);
+}
+
+static int is_open(int descriptor) {
+    return fcntl(descriptor, F_GETFD) >= 0;
+}
+FILCH_TASK(int, is_open, int);
+
+static int inherited_state = 1;
+static int read_state(void) {
+    return inherited_state;
+}
+FILCH_TASK(int, read_state);
+
+/* With FILCH_FORK descriptors are there in workers; globals are those of the opening in both. */
+CONTRACT_ALONE(process_life, what_workers_inherit) {
+    for (filch_start_method method = FILCH_FORKSERVER; method <= FILCH_FORK; method++) {
+        int descriptor = open("/dev/null", O_RDONLY);
+        inherited_state = 5;
+        filch_executor *ex = filch_process_pool(.max_workers = 1, .start_method = method);
+        inherited_state = 6;
+        int value = -1;
+        filch_future *future = filch_submit(ex, is_open, descriptor);
+        CHECK_EQ(filch_result(future, &value), FILCH_OK);
+        CHECK_EQ(value, method == FILCH_FORK);
+        filch_release(future);
+        future = filch_submit(ex, read_state);
+        CHECK_EQ(filch_result(future, &value), FILCH_OK);
+        CHECK_EQ(value, 5);
+        filch_release(future);
+        close(descriptor);
+        filch_close(ex);
+    }
+}
+
+static void print_line(int i) {
+    printf("line %d\n", i);
+}
+FILCH_TASK_VOID(print_line, int);
+
+/* What the program had printed before, what tasks print, and what it prints afterwards: each once. */
+static int print_all(void *arg) {
+    int *ends = arg;
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    printf("before\n");
+    filch_with (ex, filch_process_pool(.max_workers = 2)) {
+        printf("between\n");
+        for (int i = 0; i < 20; i++) {
+            filch_future *future = filch_submit(ex, print_line, i);
+            filch_join(future);
+            filch_release(future);
+        }
+    }
+    fflush(stdout);
+    return 0;
+}
+
+CONTRACT_ALONE(process_life, output_arrives_once) {
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    CHECK_EQ(run_in_child(print_all, ends), 0);
+    close(ends[1]);
+    char text[4096], line[16];
+    size_t size = 0;
+    for (ssize_t n; (n = read(ends[0], text + size, sizeof text - 1 - size)) > 0;)
+        size += (size_t)n;
+    text[size] = '\0';
+    close(ends[0]);
+    for (int i = -2; i < 20; i++) {
+        if (i < 0)
+            snprintf(line, sizeof line, "%s", i == -2 ? "before\n" : "between\n");
+        else
+            snprintf(line, sizeof line, "line %d\n", i);
+        const char *at = strstr(text, line);
+        CHECK_MSG(at != NULL, "'%s' is missing in: %s", line, text);
+        CHECK_MSG(strstr(at + 1, line) == NULL, "'%s' is there twice in: %s", line, text);
+    }
+}
+
+/* A forked child of the program may give back what it inherited, and end. */
+static int release_inherited(void *arg) {
+    filch_future **futures = arg;
+    for (int i = 0; i < 4; i++)
+        filch_release(futures[i]);
+    return filch_submit((filch_executor *)futures[4], twice, 1) == NULL ? 0 : 1;
+}
+
+CONTRACT_ALONE(process_life, forked_child_releases) {
+    filch_executor *ex = filch_process_pool(.max_workers = 2);
+    void *handles[5] = {0};
+    for (int i = 0; i < 4; i++)
+        handles[i] = filch_submit(ex, twice, i);
+    handles[4] = ex;
+    CHECK_EQ(run_in_child(release_inherited, handles), 0);
+    for (int i = 0; i < 4; i++)
+        check_long(handles[i], 2 * i);
+    filch_close(ex);
+}
+
+/* Tasks may use pools of their own. */
+static long twice_by_another(long x) {
+    long value = -1;
+    filch_executor *inner = filch_process_pool(.max_workers = 1);
+    filch_future *future = inner == NULL ? NULL : filch_submit(inner, twice, x);
+    if (future != NULL)
+        filch_result(future, &value);
+    filch_release(future);
+    filch_close(inner);
+    return value;
+}
+FILCH_TASK(long, twice_by_another, long);
+
+CONTRACT(process_life, pools_in_tasks) {
+    filch_executor *ex = pool->open(2);
+    for (int i = 0; i < 5; i++)
+        check_long(filch_submit(ex, twice_by_another, i), 2 * i);
+    filch_close(ex);
+}
+
+/* --- max_tasks_per_child ------------------------------------------------------------------------- */
+
+CONTRACT_ALONE(process_life, max_tasks_per_child) {
+    filch_executor *ex = filch_process_pool(.max_workers = 1, .max_tasks_per_child = 3);
+    int first = pid_of_task(ex);
+    CHECK_EQ(pid_of_task(ex), first);
+    CHECK_EQ(pid_of_task(ex), first);
+    int second = pid_of_task(ex);
+    CHECK_NE(second, first);
+    CHECK_EQ(pid_of_task(ex), second);
+    filch_close(ex);
+}
+
+CONTRACT_ALONE(process_life, max_tasks_with_a_backlog) {
+    for (int n_workers = 1; n_workers <= 3; n_workers++) {
+        filch_executor *ex = filch_process_pool(.max_workers = n_workers, .max_tasks_per_child = 1);
+        filch_future *futures[100];
+        for (int i = 0; i < 100; i++)
+            futures[i] = filch_submit(ex, twice, i);
+        for (int i = 0; i < 100; i++)
+            check_long(futures[i], 2 * i);
+        filch_close(ex);
+    }
+}
+
+CONTRACT_ALONE(process_life, max_tasks_refused) {
+    CHECK_NULL(filch_process_pool(.max_tasks_per_child = -1));
+    CHECK_FAILURE(FILCH_INVALID, ".max_tasks_per_child");
+    CHECK_NULL(filch_process_pool(.start_method = (filch_start_method)9));
+    CHECK_FAILURE(FILCH_INVALID, ".start_method");
+    CHECK_NULL(filch_process_pool(.on_crash = (filch_on_crash)9));
+    CHECK_FAILURE(FILCH_INVALID, ".on_crash");
+}
+
+/* --- terminate, kill -------------------------------------------------------------------------------- */
+
+static void end_busy_pool(filch_status (*end)(filch_executor *)) {
+    const char *prefix = unique_prefix();
+    filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = prefix);
+    struct hold *held = filch_shared_alloc(ex, sizeof *held);
+    memset(held, 0, sizeof *held);
+    filch_future *running[2] = {pool_hold(ex, held), pool_hold(ex, held)}, *queued[10];
+    for (int i = 0; i < 10; i++)
+        queued[i] = filch_submit(ex, twice, i);
+    CHECK_EQ(end(ex), FILCH_OK);
+    CHECK_EQ(count_processes(prefix), 1); /* the server */
+    for (int i = 0; i < 12; i++) {
+        filch_future *future = i < 2 ? running[i] : queued[i - 2];
+        CHECK_EQ(filch_join(future), FILCH_BROKEN);
+        CHECK_STR_HAS(filch_exception(future)->message, "were ended");
+        filch_release(future);
+    }
+    CHECK_NULL(filch_submit(ex, twice, 1));
+    CHECK_EQ(filch_error_status(), FILCH_BROKEN);
+    CHECK_EQ(end(ex), FILCH_OK);
+    filch_shared_free(ex, held);
+    filch_close(ex);
+    await_no_process(prefix);
+}
+
+CONTRACT_ALONE(process_life, terminate_workers) {
+    end_busy_pool(filch_terminate_workers);
+}
+
+CONTRACT_ALONE(process_life, kill_workers) {
+    end_busy_pool(filch_kill_workers);
+}
+
+CONTRACT_ALONE(process_life, end_workers_of_an_idle_pool) {
+    filch_executor *ex = filch_process_pool(.max_workers = 2);
+    CHECK_EQ(filch_terminate_workers(ex), FILCH_OK);
+    CHECK_EQ(filch_kill_workers(ex), FILCH_OK);
+    filch_close(ex);
+    ex = filch_process_pool(.max_workers = 2);
+    (void)pid_of_task(ex);
+    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+    CHECK_EQ(filch_kill_workers(ex), FILCH_OK);
+    filch_close(ex);
+    ex = filch_thread_pool(.max_workers = 1);
+    CHECK_EQ(filch_terminate_workers(ex), FILCH_UNSUPPORTED);
+    filch_close(ex);
+}
+
+/* --- initializer and finalizer ------------------------------------------------------------------------ */
+
+static int note_start(void *arg) {
+    gate_open(arg);
+    return 0;
+}
+
+static void note_end(void *arg) {
+    gate_open((struct gate *)arg + 1);
+}
+
+CONTRACT_ALONE(process_life, initializer_and_finalizer) {
+    struct gate *gates = map_shared(2 * sizeof *gates);
+    filch_executor *ex = filch_process_pool(.max_workers = 1, .initializer = note_start,
+                                            .finalizer = note_end, .initarg = gates);
+    CHECK_EQ(gate_value(&gates[0]), 0);
+    (void)pid_of_task(ex);
+    CHECK_EQ(gate_value(&gates[0]), 1);
+    filch_close(ex);
+    CHECK_EQ(gate_value(&gates[1]), 1);
+}
+
+static int refuse_to_start(void *arg) {
+    (void)arg;
+    filch_raise(4, "no licence");
+    return 1;
+}
+
+CONTRACT_ALONE(process_life, initializer_that_fails) {
+    filch_executor *ex = filch_process_pool(.max_workers = 2, .initializer = refuse_to_start);
+    filch_future *future = filch_submit(ex, twice, 1);
+    CHECK_EQ(filch_join(future), FILCH_BROKEN);
+    CHECK_STR_HAS(filch_exception(future)->message, "no licence");
+    filch_release(future);
+    filch_close(ex);
+}
+
+#else
+
+TEST(process_life, not_under_thread_sanitizer) {}
+
+#endif
