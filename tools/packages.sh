@@ -7,7 +7,7 @@ build_packages=(
     gcc g++ libc6-dev make cmake ninja-build pkg-config
     libhwloc-dev liburcu-dev       # the library
     libcjson-dev                   # filch-info
-    libcriterion-dev               # the tests
+    libcriterion-dev spin          # the tests
     libssl-dev                     # the example digest
 )
 

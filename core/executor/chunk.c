@@ -131,9 +131,13 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
     if (future == NULL)
         return NULL;
     size_t bytes = whole_bytes(type, capacity);
+    future->value = NULL; /* who disposes of a half-made block finds this, or the extent */
+    future->extents = BLOCK_HAS_VALUE;
     struct chunk *chunk = is_spare_size(bytes) && may_keep_spares(pool) ? take_spare(pool) : NULL;
-    if (chunk == NULL)
-        chunk = filchi_extent_take(&producer->extents, bytes);
+    if (chunk != NULL)
+        future->value = chunk;
+    else
+        chunk = filchi_extent_take_into(&producer->extents, bytes, &future->value);
     if (chunk == NULL) {
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory for a chunk of %zu items", function, capacity);
         filchi_submit_give_back(future);
@@ -143,8 +147,8 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
     chunk->future = future;
     struct block *block = block_of(future);
     block->args = block->room;
-    future->value = chunk;
     future->value_size = 0;
+    filch_fence_compiler();
     future->extents = BLOCK_HAS_VALUE | BLOCK_HAS_CHUNK;
     return future;
 }
@@ -169,34 +173,48 @@ bool filchi_chunk_seal_item(struct pool *pool, struct chunk *chunk) {
     if (type->copies) {
         struct producer *producer = filchi_pool_producer(pool);
         size_t size = filchi_transport_size(type, args);
+        void **text = &chunk->texts[chunk->n++]; /* so it is found there if this process dies */
+        *text = NULL;
         void *copy = producer == NULL || size == SIZE_MAX
                          ? NULL
-                         : filchi_extent_take(&producer->extents, size);
+                         : filchi_extent_take_into(&producer->extents, size, text);
         if (copy == NULL) {
+            chunk->n--;
             filchi_fail(FILCH_NO_MEMORY, "filch_map: no memory for an item of task '%s'",
                         type->name);
             return false;
         }
         filchi_transport_copy(type, args, copy);
         memcpy(args, copy, type->args_size);
-        chunk->texts[chunk->n] = copy;
+        return true;
     }
     chunk->n++;
     return true;
 }
 
-/* Keeps what item `at` raised. Without memory for it the item has failed all the same. */
-static void keep_error(struct frame *frame, struct chunk *chunk, size_t at) {
+/* Item `at` has failed. */
+static void mark_failed(struct pool *pool, struct chunk *chunk, size_t at) {
     if (!chunk->has_errors) {
         memset(chunk->failed, 0, (chunk->n + 63) / 64 * sizeof(uint64_t));
+        chunk->errors = NULL;
+        filch_fence_compiler();
         chunk->has_errors = true;
-        struct producer *producer = filchi_pool_producer(frame->pool);
+    }
+    if (chunk->errors == NULL) {
+        struct producer *producer = filchi_pool_producer(pool);
         size_t bytes = chunk->n * sizeof(filch_error *);
-        chunk->errors = producer == NULL ? NULL : filchi_extent_take(&producer->extents, bytes);
-        if (chunk->errors != NULL)
-            memset(chunk->errors, 0, bytes);
+        filch_error **errors =
+            producer == NULL ? NULL
+                             : filchi_extent_take_into(&producer->extents, bytes, &chunk->errors);
+        if (errors != NULL)
+            memset(errors, 0, bytes);
     }
     chunk->failed[at / 64] |= (uint64_t)1 << at % 64;
+}
+
+/* Keeps what item `at` raised. Without memory for it the item has failed all the same. */
+static void keep_error(struct frame *frame, struct chunk *chunk, size_t at) {
+    mark_failed(frame->pool, chunk, at);
     if (chunk->errors != NULL) {
         chunk->errors[at] = frame->raised;
         (void)frame_take_raised(frame);
@@ -208,7 +226,8 @@ static void keep_error(struct frame *frame, struct chunk *chunk, size_t at) {
 filch_error *filchi_chunk_error(const struct chunk *chunk, size_t at) {
     if (!chunk_has_failed(chunk, at))
         return NULL;
-    return chunk->errors != NULL ? chunk->errors[at] : filchi_error_without_memory();
+    filch_error *error = chunk->errors != NULL ? chunk->errors[at] : NULL;
+    return error != NULL ? error : filchi_error_without_memory();
 }
 
 size_t filchi_chunk_end_of_good(const struct chunk *chunk, size_t at) {
@@ -220,11 +239,8 @@ size_t filchi_chunk_end_of_good(const struct chunk *chunk, size_t at) {
 }
 
 static void drop_text(struct arena *arena, struct chunk *chunk, size_t at) {
-    void *text = chunk->texts == NULL ? NULL : chunk->texts[at];
-    if (text == NULL)
-        return;
-    chunk->texts[at] = NULL;
-    filchi_extent_give(arena, text);
+    if (chunk->texts != NULL)
+        filchi_extent_give_from(arena, &chunk->texts[at]);
 }
 
 static bool is_cancelled(const filch_future *future) {
@@ -268,8 +284,11 @@ static void run_one_by_one(struct frame *frame, struct chunk *chunk) {
             filchi_transport_conclude(frame, type, value, code, &(void *){NULL});
         if (unlikely(frame->raised != NULL))
             keep_error(frame, chunk, i);
-        drop_text(frame->pool->arena, chunk, i);
+        filch_fence_compiler();
         chunk->n_run = i + 1;
+        if (unlikely(frame->allocated != NULL)) /* it is the item's */
+            (void)frame_take_allocated(frame);
+        drop_text(frame->pool->arena, chunk, i);
     }
     if (lent_value != NULL)
         take_back(&lent);
@@ -290,14 +309,49 @@ static int run_chunk(const void *args, void *result) {
     return 0;
 }
 
+/* Where the pointer to the result's text is, or NULL. */
 static void *text_of_value(const struct chunk *chunk, size_t at) {
-    char *value = chunk->values + at * chunk->value_stride;
-    if (chunk_has_failed(chunk, at))
-        return NULL;
-    if (chunk->type->result_kind == FILCH_KIND_STRING ||
-        chunk->type->result_kind == FILCH_KIND_BYTES)
-        return *(void **)value; /* filch_bytes begins with its pointer */
-    return NULL;
+    bool has_text = chunk->type->result_kind == FILCH_KIND_STRING ||
+                    chunk->type->result_kind == FILCH_KIND_BYTES;
+    /* filch_bytes begins with its pointer */
+    return has_text && !chunk_has_failed(chunk, at) ? chunk->values + at * chunk->value_stride
+                                                    : NULL;
+}
+
+bool filchi_chunk_has(const struct chunk *chunk, const void *extent) {
+    uint64_t running = filch_load_acquire(&chunk->running);
+    if (running == 0)
+        return false;
+    size_t at = (size_t)(running - (uint64_t)(uintptr_t)chunk->args) / chunk->args_stride;
+    void *text = at < chunk->n_run ? text_of_value(chunk, at) : NULL;
+    return (text != NULL && *(void **)text == extent) ||
+           (chunk->has_errors && chunk->errors != NULL && chunk->errors[at] == extent);
+}
+
+size_t filchi_chunk_find_running(struct chunk *chunk) {
+    uint64_t running = filch_load_acquire(&chunk->running);
+    if (running == 0)
+        return SIZE_MAX;
+    size_t at = (size_t)(running - (uint64_t)(uintptr_t)chunk->args) / chunk->args_stride;
+    if (at < chunk->n_run) { /* it had ended */
+        drop_text(future_arena(chunk->future), chunk, at);
+        return SIZE_MAX;
+    }
+    chunk->n_run = at;
+    return at;
+}
+
+void filchi_chunk_fail_running(struct pool *pool, struct chunk *chunk, size_t at,
+                               filch_error *error) {
+    mark_failed(pool, chunk, at);
+    if (chunk->errors != NULL && chunk->errors[at] == NULL)
+        chunk->errors[at] = error;
+    else
+        filchi_error_give(pool->arena, error);
+    drop_text(pool->arena, chunk, at);
+    chunk->n_run = at + 1;
+    chunk->is_timed = false;
+    filch_store_release(&chunk->running, (uint64_t)0);
 }
 
 void filchi_chunk_forget(struct arena *arena, struct chunk *chunk, size_t end) {
@@ -306,9 +360,10 @@ void filchi_chunk_forget(struct arena *arena, struct chunk *chunk, size_t end) {
          chunk->n_given++) {
         void *text = text_of_value(chunk, chunk->n_given);
         if (text != NULL)
-            filchi_extent_give(arena, text);
+            filchi_extent_give_from(arena, text);
         if (chunk->errors != NULL)
-            filchi_error_give(arena, chunk->errors[chunk->n_given]);
+            filchi_error_give_from(arena,
+                                   (filch_atomic_pointer *)(void *)&chunk->errors[chunk->n_given]);
     }
     chunk->n_given = end > chunk->n_given ? end : chunk->n_given;
 }
@@ -340,7 +395,5 @@ void filchi_chunk_dispose(filch_future *future) {
     if (chunk->texts != NULL)
         for (size_t i = chunk->n_run; i < chunk->n; i++)
             drop_text(arena, chunk, i);
-    if (chunk->errors != NULL)
-        filchi_extent_give(arena, chunk->errors);
-    chunk->errors = NULL;
+    filchi_extent_give_from(arena, &chunk->errors);
 }

@@ -66,6 +66,17 @@ static inline bool chunk_has_failed(const struct chunk *chunk, size_t at) {
     return chunk->has_errors && (chunk->failed[at / 64] >> at % 64 & 1) != 0;
 }
 
+/* Is that the result or the error of the item that ran last? */
+bool filchi_chunk_has(const struct chunk *chunk, const void *extent);
+
+/* After the death of who ran it: the item that was running, with all before it counted as run; SIZE_MAX if
+ * none was. */
+size_t filchi_chunk_find_running(struct chunk *chunk);
+
+/* That item has failed, with this error; the chunk is to go on behind it. */
+void filchi_chunk_fail_running(struct pool *pool, struct chunk *chunk, size_t at,
+                               filch_error *error);
+
 /* The error of an item that ran, or NULL. */
 filch_error *filchi_chunk_error(const struct chunk *chunk, size_t at);
 

@@ -104,6 +104,16 @@ static void describe_numbers(FILE *file, const filch_stats_snapshot *stats) {
             (unsigned long long)stats->wakes);
 }
 
+static void describe_worker(FILE *file, const filch_executor *executor, uint32_t number,
+                            const char *state) {
+    const struct pool_operations *operations = executor->operations;
+    int pid = operations->find_pid == NULL ? 0 : operations->find_pid(executor, number);
+    if (pid > 0)
+        fprintf(file, "worker %u (pid %d), %s\n", number, pid, state);
+    else
+        fprintf(file, "worker %u, %s\n", number, state);
+}
+
 static void describe_seat(FILE *file, const filch_executor *executor, uint32_t seat) {
     const struct scheduler *scheduler = executor->pool->scheduler;
     const struct park_domain *domain = &scheduler->park.domains[seat / 64];
@@ -117,10 +127,10 @@ static void describe_seat(FILE *file, const filch_executor *executor, uint32_t s
     if ((filch_load_acquire(&domain->taken) & bit) == 0) /* SAT */
         fprintf(file, "vacant\n");
     else
-        fprintf(file, "worker %u, %s\n", scheduler_seated(scheduler, seat)->number,
-                filch_load_relaxed(&domain->sleep) & bit    ? "asleep"
-                : filch_load_relaxed(&domain->search) & bit ? "searching"
-                                                            : "busy");
+        describe_worker(file, executor, scheduler_seated(scheduler, seat)->number,
+                        filch_load_relaxed(&domain->sleep) & bit    ? "asleep"
+                        : filch_load_relaxed(&domain->search) & bit ? "searching"
+                                                                    : "busy");
     if (place == NULL)
         return;
     fprintf(file, "    victims: ");

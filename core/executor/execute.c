@@ -31,6 +31,27 @@ static COLD enum future_phase conclude(struct worker *worker, struct frame *fram
     return FUTURE_FAILED;
 }
 
+/* The same in a pool whose workers may die: each thing is linked where it belongs before it is no longer
+ * said to be the task's, and the outcome is recorded before anything goes that another run would need. */
+static enum future_phase conclude_shared(struct worker *worker, struct frame *frame, int code) {
+    filch_future *future = frame->future;
+    void *text;
+    filchi_transport_conclude(frame, future->type, future->value, code, &text);
+    if (text != NULL)
+        future->extents |= BLOCK_HAS_TEXT;
+    (void)frame_take_allocated(frame);
+    enum future_phase phase = frame->raised == NULL ? FUTURE_FINISHED : FUTURE_FAILED;
+    if (phase == FUTURE_FAILED) {
+        filch_store_release(&future->error, (void *)frame->raised); /* OUTCOME */
+        (void)frame_take_raised(frame);
+    }
+    if (frame->run != NULL)
+        filch_store_release(&frame->run->outcome, (uint32_t)phase); /* ANNOUNCED */
+    count_up(phase == FUTURE_FINISHED ? &worker->counters.n_finished : &worker->counters.n_failed);
+    filchi_transport_drop_args(block_of(future));
+    return phase;
+}
+
 static inline bool is_plain(filch_kind kind) {
     return kind < FILCH_KIND_STRING;
 }
@@ -98,7 +119,7 @@ static enum future_phase run_shared_task(struct worker *worker, struct pool *poo
     const struct pool_operations *operations = pool->executor->operations;
     if (operations->after_task != NULL)
         operations->after_task(worker);
-    enum future_phase phase = conclude(worker, &frame, code);
+    enum future_phase phase = conclude_shared(worker, &frame, code);
     if (value != NULL)
         take_back(&lent);
     free(args);
@@ -138,14 +159,15 @@ static void run_recorded(struct worker *worker, struct pool *pool, uint64_t entr
     struct run *run = intent_push_run(&worker->intent, entry, deadline_ns);
     if (unlikely(run == NULL && worker->intent.is_kept))
         return; /* no memory to say so: a wait goes on to sleep */
-    const struct pool_operations *operations = pool->executor->operations;
-    if (unlikely(deadline_ns != 0) && operations->limit_task != NULL)
-        operations->limit_task(worker, deadline_ns);
     if (future_try_start(future, entry_generation(entry), worker->number)) {
+        const struct pool_operations *operations = pool->executor->operations;
+        if (unlikely(deadline_ns != 0) && operations->limit_task != NULL)
+            operations->limit_task(worker, deadline_ns); /* not before: only what runs is stopped */
         enum future_phase phase = run_shared_task(worker, pool, future, run);
         if (may_deliver && (filch_load_relaxed(&future->state) & FUTURE_SUBSCRIBED) == 0)
             filchi_worker_is_nearly_free(worker);
-        if (!filchi_future_finish_shared(future, phase, may_deliver))
+        filch_atomic_u32 *is_left = run == NULL ? NULL : &run->is_left;
+        if (!filchi_future_finish_shared(future, phase, may_deliver, is_left))
             await_end();
     }
     intent_pop_run(&worker->intent);
@@ -191,6 +213,8 @@ const struct scheduler_operations filchi_execute_operations = {
     .is_live = entry_is_live,
     .start = filchi_pool_start_worker,
     .move = filchi_pool_move_worker,
+    .has_started = filchi_pool_has_started,
+    .undo_start = filchi_pool_undo_start,
     .serve_mail = filchi_notifier_serve_mail,
 };
 

@@ -17,6 +17,7 @@
 #include "platform/memory.h"
 #include "platform/process.h"
 #include "platform/thread.h"
+#include "scheduler/recover.h"
 #include "scheduler/substitute.h"
 #include <errno.h>
 #include <limits.h>
@@ -82,6 +83,7 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations,
     }
     memset(pool, 0, sizeof *pool);
     filchi_host_init(&pool->host, opening.spin_ns, operations->is_shared);
+    pool->roster.is_shared = operations->is_shared;
     strcpy(pool->host.broken_because, "no worker could be started"); /* until it breaks otherwise */
     pool->arena = arena;
     pool->executor = executor;
@@ -143,20 +145,25 @@ filch_status filchi_executor_check_open(const char *function, struct pool *pool)
                        function);
 }
 
+/* An entry of a future that has ended may be there for its delivery. In a shared pool that is the
+ * notifier's, and such an entry is only stale. */
+static void deliver_entry(const struct pool *pool, filch_future *future, uint32_t generation) {
+    if (!pool->host.is_shared && (filch_load_relaxed(&future->state) & FUTURE_DEFERRED))
+        filchi_future_deliver_deferred(future, generation);
+}
+
 static void break_entry(void *arg, uint64_t entry) {
-    struct pool *pool = arg;
+    const struct pool *pool = arg;
     filch_future *future = entry_future(pool->arena, entry);
-    if (!filchi_future_break(future, entry_generation(entry)) &&
-        (filch_load_relaxed(&future->state) & FUTURE_DEFERRED))
-        filchi_future_deliver_deferred(future, entry_generation(entry));
+    if (!filchi_future_break(future, entry_generation(entry)))
+        deliver_entry(pool, future, entry_generation(entry));
 }
 
 static void cancel_entry(void *arg, uint64_t entry) {
-    struct pool *pool = arg;
+    const struct pool *pool = arg;
     filch_future *future = entry_future(pool->arena, entry);
-    if (!filchi_future_cancel_pending(future, entry_generation(entry)) &&
-        (filch_load_relaxed(&future->state) & FUTURE_DEFERRED))
-        filchi_future_deliver_deferred(future, entry_generation(entry));
+    if (!filchi_future_cancel_pending(future, entry_generation(entry)))
+        deliver_entry(pool, future, entry_generation(entry));
 }
 
 void filchi_pool_fail_queued(struct pool *pool) {
@@ -166,6 +173,14 @@ void filchi_pool_fail_queued(struct pool *pool) {
     pool->host.enter_delivery(&pool->host);
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
     pool->host.leave_delivery(&pool->host);
+}
+
+void filchi_pool_drop_queued(struct pool *pool) {
+    uint32_t flags = scheduler_flags(pool->scheduler);
+    if (flags & SCHEDULER_BROKEN)
+        filchi_scheduler_drain(pool->scheduler, break_entry, pool);
+    else if (flags & SCHEDULER_CANCELLING)
+        filchi_scheduler_drain(pool->scheduler, cancel_entry, pool);
 }
 
 void filchi_pool_break(struct pool *pool, const char *format, ...) {
@@ -180,35 +195,28 @@ void filchi_pool_break(struct pool *pool, const char *format, ...) {
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
 }
 
-static void drop_live(struct pool *pool) {
-    /* The pool stays until who closes it has joined this thread. */
-    if (filch_fetch_sub_seq_cst(&pool->n_live, 1u) == 1)
-        filchi_futex_wake(&pool->n_live.value, INT_MAX, false);
-}
-
-/* Returns: false if the pool has ended. */
-static bool add_live(struct pool *pool) {
-    uint32_t n_live = filch_load_relaxed(&pool->n_live);
-    do {
-        if (n_live & POOL_ENDED)
-            return false;
-    } while (!filch_cas_seq_cst(&pool->n_live, &n_live, n_live + 1));
-    return true;
-}
-
 int filchi_pool_start_worker(struct worker *worker) {
     struct pool *pool = pool_of_worker(worker);
     struct park *park = &worker->producer.scheduler->park;
-    if (!add_live(pool))
+    if (!filchi_roster_add(&pool->roster, worker->number))
         return ESHUTDOWN;
     /* Before it runs: it may sleep, or be gone again, before this thread goes on. */
     filchi_park_set_taken(park, worker->seat, true); /* SAT */
     int error = pool->executor->operations->start_worker(pool->executor, worker);
     if (error != 0) {
         filchi_park_set_taken(park, worker->seat, false);
-        drop_live(pool);
+        filchi_roster_drop(&pool->roster, worker->number);
     }
     return error;
+}
+
+bool filchi_pool_has_started(const struct worker *worker) {
+    const filch_executor *executor = pool_of_worker(worker)->executor;
+    return executor->operations->has_started(executor, worker);
+}
+
+void filchi_pool_undo_start(struct worker *worker) {
+    filchi_roster_drop(&pool_of_worker(worker)->roster, worker->number);
 }
 
 void filchi_pool_worker_failed(struct worker *worker, int error) {
@@ -228,8 +236,10 @@ void filchi_pool_move_worker(struct worker *worker) {
 }
 
 void filchi_pool_worker_left(filch_executor *executor, struct worker *worker) {
+    struct pool *pool = executor->pool;
+    uint32_t slot = worker->number;
+    filchi_roster_drop(&pool->roster, slot);
     filchi_substitute_free_slot(worker);
-    drop_live(executor->pool);
 }
 
 /* Does the calling thread run a task or callback of this pool, or belong to a process that does? Then it
@@ -240,25 +250,24 @@ static bool is_inside(const struct pool *pool) {
            filchi_process_serves(pool);
 }
 
-static uint32_t count_live(const struct pool *pool) {
-    return filch_load_acquire(&pool->n_live) & ~POOL_ENDED;
-}
-
 /* Is there work that no worker has ever been started for? A worker that has left has looked after the
  * flag was set, and its seat stays taken; what is queued after that is taken back by its submitter. */
 static bool needs_first_worker(filch_executor *executor) {
     struct scheduler *scheduler = executor->pool->scheduler;
-    return count_live(executor->pool) == 0 && !park_is_attended(&scheduler->park) &&
-           !filchi_scheduler_is_drained(scheduler);
+    return filchi_roster_count(&executor->pool->roster) == 0 &&
+           !park_is_attended(&scheduler->park) && !filchi_scheduler_is_drained(scheduler);
 }
 
 /* Returns: true if nothing is left to run; no worker is started any more then. */
 static bool try_end(filch_executor *executor) {
-    filch_atomic_u32 *word = &executor->pool->n_live;
-    uint32_t n_live = filch_load_acquire(word);
+    struct roster *roster = &executor->pool->roster;
+    pthread_mutex_lock(&executor->lock);
     /* What is queued once it has ended is taken back by its submitter. */
-    return n_live == POOL_ENDED || (n_live == 0 && !needs_first_worker(executor) &&
-                                    filch_cas_seq_cst(word, &n_live, POOL_ENDED));
+    bool has_ended =
+        roster_has_ended(roster) || (filchi_roster_count(roster) == 0 &&
+                                     !needs_first_worker(executor) && filchi_roster_end(roster));
+    pthread_mutex_unlock(&executor->lock);
+    return has_ended;
 }
 
 /* If even now no worker can be started, the work fails with the reason. */
@@ -273,21 +282,14 @@ static void start_first_worker(filch_executor *executor) {
 }
 
 static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns) {
-    bool in_time = true;
-    for (;;) {
-        uint32_t n_live = filch_load_acquire(&executor->pool->n_live);
-        if ((n_live & ~POOL_ENDED) == 0) {
-            if (try_end(executor))
-                return FILCH_OK;
-            if (needs_first_worker(executor))
-                start_first_worker(executor);
-            filchi_thread_yield(); /* to another thread that is starting one */
-            continue;
-        }
-        if (!in_time)
-            return FILCH_TIMEOUT;
-        in_time = filchi_futex_wait(&executor->pool->n_live.value, n_live, deadline_ns, false);
+    while (filchi_roster_await_none(&executor->pool->roster, deadline_ns)) {
+        if (try_end(executor))
+            return FILCH_OK;
+        if (needs_first_worker(executor))
+            start_first_worker(executor);
+        filchi_thread_yield(); /* to another thread that is starting one */
     }
+    return FILCH_TIMEOUT;
 }
 
 static filch_status await_deliveries(struct pool *pool, uint64_t deadline_ns) {

@@ -5,6 +5,7 @@
 #include "future/error.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static THREAD_LOCAL struct frame *current;
 
@@ -34,20 +35,61 @@ static void report_raise(const char *file, int line, int code, const char *forma
     filchi_report("filch_raise outside a task: %s (code %d, at %s:%d)", message, code, file, line);
 }
 
+void filchi_frame_raise(struct frame *frame, int code, const char *file, int line,
+                        const char *format, va_list list) {
+    struct producer *producer = filchi_pool_producer(frame->pool);
+    struct extents *extents = producer == NULL ? NULL : &producer->extents;
+    struct worker *worker = filchi_worker_self();
+    int number = worker == NULL ? -1 : (int)worker->number;
+    filch_atomic_pointer *where = frame->run == NULL ? NULL : &frame->run->raised;
+    if (where == NULL) {
+        filchi_error_give(frame->pool->arena, frame_take_raised(frame));
+        frame->raised =
+            filchi_error_new(extents, frame->name, code, number, file, line, format, list);
+    } else {
+        filchi_error_give_from(frame->pool->arena, where);
+        frame->raised = filchi_error_new_into(where, extents, frame->name, code, number, file, line,
+                                              format, list);
+    }
+}
+
+void *filchi_frame_allocate(struct frame *frame, size_t bytes, const void *content) {
+    struct producer *producer = filchi_pool_producer(frame->pool);
+    struct extents *extents = producer == NULL ? NULL : &producer->extents;
+    void *before = frame->allocated, *memory = NULL;
+    if (extents != NULL && frame->run == NULL)
+        memory = filchi_extent_take(extents, bytes);
+    else if (extents != NULL)
+        memory = filchi_extent_take_into(extents, bytes, &frame->run->allocated);
+    if (memory == NULL) {
+        if (frame->run != NULL)
+            filch_store_relaxed(&frame->run->allocated, before);
+        return NULL;
+    }
+    frame->allocated = memory;
+    if (content != NULL)
+        memcpy(memory, content, bytes); /* it may be in what was allocated before */
+    if (before != NULL)
+        filchi_extent_give(frame->pool->arena, before);
+    return memory;
+}
+
+void filchi_frame_give_allocated(struct frame *frame) {
+    struct arena *arena = frame->pool->arena;
+    if (frame->run != NULL)
+        filchi_extent_give_from(arena, &frame->run->allocated);
+    else if (frame->allocated != NULL)
+        filchi_extent_give(arena, frame->allocated);
+    frame->allocated = NULL;
+}
+
 int filch_raise_at(const char *file, int line, int code, const char *format, ...) {
     va_list list;
     va_start(list, format);
-    struct frame *frame = current;
-    struct producer *producer = frame == NULL ? NULL : filchi_pool_producer(frame->pool);
-    if (frame == NULL) {
+    if (current == NULL)
         report_raise(file, line, code, format, list);
-    } else {
-        filchi_error_give(frame->pool->arena, frame_take_raised(frame));
-        struct worker *worker = filchi_worker_self();
-        int number = worker == NULL ? -1 : (int)worker->number;
-        frame_raise(frame, filchi_error_new(producer == NULL ? NULL : &producer->extents,
-                                            frame->name, code, number, file, line, format, list));
-    }
+    else
+        filchi_frame_raise(current, code, file, line, format, list);
     va_end(list);
     return code;
 }
@@ -65,18 +107,9 @@ void *filch_result_alloc(size_t size) {
                                          "inside a task that returns filch_bytes");
         return NULL;
     }
-    struct producer *producer = filchi_pool_producer(frame->pool);
-    void *memory = producer == NULL ? NULL : filchi_extent_take(&producer->extents, size);
-    if (memory == NULL) {
+    void *memory = filchi_frame_allocate(frame, size, NULL);
+    if (memory == NULL)
         filchi_fail(FILCH_NO_MEMORY, "filch_result_alloc: no memory for size %zu", size);
-        return NULL;
-    }
-    void *before = frame_take_allocated(frame);
-    if (before != NULL)
-        filchi_extent_give(frame->pool->arena, before);
-    frame->allocated = memory;
-    if (frame->run != NULL)
-        filch_store_relaxed(&frame->run->allocated, memory);
     return memory;
 }
 

@@ -6,6 +6,7 @@
 #define FILCHI_FRAME_H
 
 #include "executor/pool.h"
+#include <stdarg.h>
 
 struct frame {
     struct frame *below;
@@ -35,12 +36,16 @@ static inline void *frame_take_allocated(struct frame *frame) {
     return allocated;
 }
 
-/* There is none yet. */
-static inline void frame_raise(struct frame *frame, filch_error *error) {
-    frame->raised = error;
-    if (frame->run != NULL)
-        filch_store_relaxed(&frame->run->raised, (void *)error);
-}
+/* Raises, in place of what was raised before. */
+void filchi_frame_raise(struct frame *frame, int code, const char *file, int line,
+                        const char *format, va_list list);
+
+/* Memory for the frame's result, in place of what was allocated before; a copy of `content`, unless that is
+ * NULL. Returns: NULL without memory. */
+void *filchi_frame_allocate(struct frame *frame, size_t bytes, const void *content);
+
+/* Gives that back. */
+void filchi_frame_give_allocated(struct frame *frame);
 
 struct frame *filchi_frame_current(void);
 

@@ -8,6 +8,7 @@
 #ifndef FILCHI_POOL_H
 #define FILCHI_POOL_H
 
+#include "executor/roster.h"
 #include "future/future.h"
 #include "scheduler/worker.h"
 #include <filch/executor.h>
@@ -28,6 +29,8 @@ struct pool_operations {
     /* Starts this worker, which counts as live already. In a shared pool it may be called by a worker, and
      * only asks for it. Returns: 0 or an errno value. */
     int (*start_worker)(filch_executor *executor, struct worker *worker);
+    /* In a shared pool: has this worker been asked for, and not ended since? */
+    bool (*has_started)(const filch_executor *executor, const struct worker *worker);
     /* The calling worker sits on another seat than before, or on none. */
     void (*move_worker)(filch_executor *executor, struct worker *worker);
     /* A task has returned in this worker, and its outcome is not known yet; NULL: nothing is to be done. */
@@ -45,9 +48,6 @@ struct pool_operations {
     void (*close)(filch_executor *executor);
 };
 
-/* In pool->n_live: no worker will be started any more. */
-#define POOL_ENDED (UINT32_C(1) << 31)
-
 struct pool {
     struct future_host host; /* first: the arena's owner as futures see it */
     struct arena *arena;
@@ -58,10 +58,9 @@ struct pool {
     struct modules *modules;  /* what workers have of the program's code; NULL: all (modules.h) */
     struct undelivered *undelivered; /* shared pools: process_pool/notifier.h; else NULL */
     uint64_t serial;                 /* never used twice in a process */
-    filch_atomic_u32 n_live;       /* workers started and not yet left, and POOL_ENDED; a futex for
-                                         who waits for their end */
-    filch_atomic_u32 n_replaced;   /* workers that died */
-    filch_atomic_u64 spare_chunks; /* a stack: reference of the first, and a tag (chunk.h) */
+    struct roster roster;            /* workers started and not yet left */
+    filch_atomic_u32 n_replaced;     /* workers that died */
+    filch_atomic_u64 spare_chunks;   /* a stack: reference of the first, and a tag (chunk.h) */
     filch_atomic_u32 n_spare_chunks;
     filch_atomic_u32 n_delivering;   /* outside threads that are running callbacks */
     filch_atomic_u64 shared_extents; /* of filch_shared_alloc; see shared.c */
@@ -118,8 +117,16 @@ void filchi_pool_break(struct pool *pool, const char *format, ...) PRINTF_LIKE(2
 /* Fails with FILCH_BROKEN what is queued, since nobody can be started to run it; the pool goes on. */
 void filchi_pool_fail_queued(struct pool *pool);
 
+/* Somebody has queued what was queued before: if the pool has broken, or drops what has not begun, so does
+ * this. */
+void filchi_pool_drop_queued(struct pool *pool);
+
 /* Starts a worker by the pool's operation, unless the pool has ended. Returns: 0 or an errno value. */
 int filchi_pool_start_worker(struct worker *worker);
+
+/* Who was about to start this worker has died: was it asked for? If not, it counts as live no more. */
+bool filchi_pool_has_started(const struct worker *worker);
+void filchi_pool_undo_start(struct worker *worker);
 
 /* The calling worker sits on another seat than before, or on none. */
 void filchi_pool_move_worker(struct worker *worker);

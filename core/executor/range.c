@@ -8,6 +8,7 @@
 #include "future/error.h"
 #include "platform/clock.h"
 #include "platform/process.h"
+#include "scheduler/slots.h"
 #include <filch/collect.h>
 #include <string.h>
 
@@ -56,6 +57,13 @@ static size_t claim(struct range *range, struct grain *grain, size_t *begin) {
     *grain = tried;
     *begin = range->begin + (size_t)next;
     return n;
+}
+
+bool filchi_range_has(const filch_future *future, const filch_error *error) {
+    if (future->type != &helper_type)
+        return false;
+    const struct helper_args *args = (const void *)block_of((filch_future *)future)->room;
+    return args->part->error == error;
 }
 
 /* One helper more, if there is something for it. Without one the others do its share. */
@@ -129,7 +137,7 @@ static int run_helper(const void *args, void *result) {
 static bool may_have_helpers(const struct range *range) {
     const struct worker *self = filchi_worker_self();
     return self == NULL || pool_of_worker(self) == range->pool ||
-           filch_load_relaxed(&self->producer.scheduler->n_absent) < SUBSTITUTES;
+           filchi_slots_count_absent(self->producer.scheduler) < SUBSTITUTES;
 }
 
 /* A helper that nobody started leaves a stale entry. On top of the caller's own deque it goes at once,

@@ -28,6 +28,9 @@ struct range_part {
     size_t began_at;             /* where the piece that it runs, or ran last, begins */
 };
 
+/* Is this the error of a helper's part, and the future that helper? */
+bool filchi_range_has(const filch_future *future, const filch_error *error);
+
 struct range {
     void (*body)(size_t begin, size_t end, void *arg);
     void *arg;

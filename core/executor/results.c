@@ -58,10 +58,23 @@ static filch_status await_oldest(filch_results *results, struct chunk **chunk) {
     return filchi_future_await((*chunk)->future, results->deadline_ns);
 }
 
+/* Chunks that a process that died has not told of: they are done, and nobody tells of them any more. */
+static void take_lost(filch_results *results) {
+    for (struct chunk *chunk = results->ahead.oldest; chunk != NULL; chunk = chunk->newer)
+        if (chunk->node != NULL && filchi_subscribers_take_lost(chunk->node)) {
+            chunk->node = NULL;
+            results->n_unwatched++;
+        }
+}
+
 /* The chunk that has arrived first, if any has, or that nobody can tell of. */
 static struct chunk *take_arrived(filch_results *results) {
-    if (results->arrived == NULL)
-        results->arrived = consumer_take_all(results->consumer);
+    if (results->arrived == NULL) {
+        bool must_rescan = consumer_must_rescan(results->consumer);
+        results->arrived = filchi_subscribers_take_all(results->consumer);
+        if (must_rescan)
+            take_lost(results);
+    }
     if (results->arrived == NULL)
         return NULL;
     struct subscriber *node = container_of(results->arrived, struct subscriber, link);
@@ -88,6 +101,8 @@ static filch_status await_first(filch_results *results, struct chunk **chunk) {
         *chunk = take_arrived(results);
         if (*chunk != NULL)
             return FILCH_OK;
+        if (results->n_unwatched > 0)
+            continue;
         if (filchi_clock_passed(deadline_ns))
             return FILCH_TIMEOUT;
         struct future_host *host = &results->pool->host;

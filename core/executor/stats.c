@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "executor/pool.h"
+#include "scheduler/slots.h"
 #include <string.h>
 
 /* Of two counters that are read one after the other, while both grow. */
@@ -43,7 +44,13 @@ static void give_worker(const filch_stats_snapshot *snapshot, size_t at,
     memcpy(to, one, size < sizeof *one ? size : sizeof *one);
 }
 
-static void read_workers(const struct scheduler *scheduler, filch_stats_snapshot *snapshot) {
+static int pid_of(const filch_executor *executor, uint32_t number) {
+    const struct pool_operations *operations = executor->operations;
+    return operations->find_pid == NULL ? 0 : operations->find_pid(executor, number);
+}
+
+static void read_workers(const filch_executor *executor, filch_stats_snapshot *snapshot) {
+    const struct scheduler *scheduler = executor->pool->scheduler;
     uint32_t n_made = scheduler_n_made(scheduler);
     snapshot->n_workers = n_made;
     for (uint32_t i = 0; i < n_made; i++) {
@@ -51,6 +58,7 @@ static void read_workers(const struct scheduler *scheduler, filch_stats_snapshot
         filch_worker_stats one = {0};
         if (worker != NULL)
             read_worker(worker, &one);
+        one.pid = pid_of(executor, i);
         add_worker(snapshot, &one);
         if (snapshot->workers != NULL && i < snapshot->capacity)
             give_worker(snapshot, i, &one);
@@ -67,14 +75,23 @@ static int count_bits(const filch_atomic_u64 *words, size_t n) {
 static void read_states(const filch_executor *executor, filch_stats_snapshot *snapshot) {
     const struct scheduler *scheduler = executor->pool->scheduler;
     snapshot->max_workers = (int)scheduler->n_seats;
-    snapshot->started = (int)(filch_load_relaxed(&executor->pool->n_live) & ~POOL_ENDED);
+    snapshot->started = (int)filchi_roster_count(&executor->pool->roster);
     snapshot->replaced = (int)filch_load_relaxed(&executor->pool->n_replaced);
-    snapshot->blocked = (int)filch_load_relaxed(&scheduler->n_absent);
+    snapshot->blocked = (int)filchi_slots_count_absent(scheduler);
     snapshot->idle = count_bits(scheduler->spares, SLOT_WORDS);
     for (uint32_t i = 0; i < scheduler->park.n_domains; i++) {
         const struct park_domain *domain = &scheduler->park.domains[i];
         uint64_t idle = filch_load_relaxed(&domain->sleep) | filch_load_relaxed(&domain->search);
         snapshot->idle += __builtin_popcountll(idle & filch_load_relaxed(&domain->taken));
+    }
+}
+
+/* What workers that are processes have cancelled and broken. */
+static void add_lives(const struct pool *pool, filch_stats_snapshot *snapshot) {
+    const struct process_life *lives = pool->host.lives;
+    for (uint32_t tag = 1; lives != NULL && tag <= scheduler_n_made(pool->scheduler); tag++) {
+        snapshot->cancelled += filch_load_relaxed(&lives[tag].n_cancelled);
+        snapshot->failed += filch_load_relaxed(&lives[tag].n_broken);
     }
 }
 
@@ -116,7 +133,8 @@ filch_status filch_stats(filch_executor *executor, filch_stats_snapshot *snapsho
     /* What ends a task first, what begins it last: so nothing seems to have ended before it began. */
     now.cancelled = filch_load_relaxed(&pool->host.n_cancelled);
     now.failed = filch_load_relaxed(&pool->host.n_broken);
-    read_workers(pool->scheduler, &now);
+    add_lives(pool, &now);
+    read_workers(executor, &now);
     const struct producer *p = filch_load_acquire(&pool->scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         now.submitted += filch_load_relaxed(&p->n_submitted);

@@ -39,6 +39,7 @@ static COLD filch_status enqueue_late(const char *function, struct pool *pool,
 
 static inline filch_status enqueue(const char *function, struct pool *pool,
                                    struct producer *producer, filch_future *future) {
+    submit_announce(producer, future, filch_load_relaxed(&producer->n_submitted));
     count_up(&producer->n_submitted);
     uint32_t generation = future_publish(future); /* PUBLISHED */
     uint64_t entry = entry_of(future, generation);
@@ -60,6 +61,25 @@ static inline filch_status enqueue(const char *function, struct pool *pool,
     if (unlikely(error != 0 || scheduler_flags(scheduler) != 0)) /* STOPPED */
         return enqueue_late(function, pool, producer, future, error);
     return FILCH_OK;
+}
+
+void filchi_submit_announce(struct producer *producer, const filch_future *future,
+                            uint64_t n_before) {
+    uint32_t generation = state_generation(filch_load_relaxed(&future->state));
+    filch_store_release(&producer->counting, (uint64_t)0); /* ANNOUNCED: read after the death */
+    filch_store_release(&producer->n_before, n_before);    /* ANNOUNCED */
+    filch_store_release(&producer->counting, entry_of(future, generation)); /* ANNOUNCED */
+}
+
+void filchi_submit_recover_count(struct producer *producer) {
+    uint64_t entry = filch_load_acquire(&producer->counting); /* ANNOUNCED */
+    uint64_t n_before = filch_load_relaxed(&producer->n_before);
+    if (entry == 0)
+        return;
+    uint64_t state = future_state(entry_future(producer->scheduler->arena, entry));
+    if (state_generation(state) == entry_generation(entry) && state_phase(state) != FUTURE_FREE)
+        filch_store_relaxed(&producer->n_submitted, n_before + (state_phase(state) != FUTURE_INIT));
+    filch_store_relaxed(&producer->counting, (uint64_t)0);
 }
 
 filch_status filchi_submit_queue(const char *function, struct pool *pool, filch_future *future) {
@@ -106,6 +126,15 @@ static filch_status read_options(const char *function, struct pool *pool,
     return FILCH_OK;
 }
 
+/* 0: no limit. What is longer than 292 years is none. */
+static uint64_t limit_ns(double seconds) {
+    double ns = seconds * 1e9;
+    if (ns >= 0x1p63)
+        return 0;
+    uint64_t whole = (uint64_t)ns;
+    return whole + ((double)whole < ns);
+}
+
 /* What the task's end needs of its options, in an extent of its own. Threads do not die alone: there
  * only the name is of use. */
 static filch_status keep_options(const char *function, struct pool *pool, struct producer *home,
@@ -119,8 +148,7 @@ static filch_status keep_options(const char *function, struct pool *pool, struct
         filchi_extent_take_reference(&home->extents, sizeof *kept + name_bytes, &future->options);
     if (kept == NULL)
         return filchi_fail(FILCH_NO_MEMORY, "%s: no memory for the task's options", function);
-    double timeout_ns = ceil(options->timeout * 1e9);
-    kept->timeout_ns = timeout_ns < 0x1p63 ? (uint64_t)timeout_ns : 0; /* 292 years: no limit */
+    kept->timeout_ns = limit_ns(options->timeout);
     filch_store_relaxed(&kept->retries_left, (uint32_t)options->retries);
     kept->has_name = options->name != NULL;
     if (kept->has_name)

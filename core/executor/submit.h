@@ -23,4 +23,18 @@ void filchi_submit_give_back(filch_future *future);
  * started), FILCH_SHUTDOWN, FILCH_BROKEN. */
 filch_status filchi_submit_queue(const char *function, struct pool *pool, filch_future *future);
 
+/* In a process that may die alone: n_submitted is about to become n_before + 1 because of this block, which
+ * is in INIT, or to become n_before again since it goes back there. Whoever recovers counts by its state. */
+void filchi_submit_announce(struct producer *producer, const filch_future *future,
+                            uint64_t n_before);
+
+static inline void submit_announce(struct producer *producer, const filch_future *future,
+                                   uint64_t n_before) {
+    if (unlikely(producer->process != PROCESS_OPENER))
+        filchi_submit_announce(producer, future, n_before);
+}
+
+/* Makes n_submitted right, of a producer whose process has died. Before its blocks are touched. */
+void filchi_submit_recover_count(struct producer *producer);
+
 #endif

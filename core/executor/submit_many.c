@@ -59,7 +59,6 @@ static COLD filch_status submit_late(struct pool *pool, struct producer *produce
         (!is_ending && park_is_attended(&pool->scheduler->park)) ||
         !filchi_producer_take_back(producer, from))
         return FILCH_OK;
-    count_by(&producer->n_submitted, -(int64_t)n);
     /* Others may have left their tasks to the worker that did not come. */
     if (error != 0 && !park_is_attended(&pool->scheduler->park))
         filchi_pool_fail_queued(pool);
@@ -72,8 +71,10 @@ static COLD filch_status submit_late(struct pool *pool, struct producer *produce
                              function, n, strerror(error));
     }
     for (size_t i = 0; i < n; i++) {
+        submit_announce(producer, futures[i], filch_load_relaxed(&producer->n_submitted) - 1);
         bool is_withdrawn = filchi_future_withdraw(futures[i]);
         check(is_withdrawn); /* nobody has its entry, and nobody has a handle */
+        count_down(&producer->n_submitted);
     }
     return give_all_back(futures, n, status);
 }
@@ -90,10 +91,12 @@ filch_status filch_many_submit(filch_executor *executor, size_t n, filch_future 
         filchi_fail(FILCH_NO_MEMORY, "%s: no memory to queue %zu tasks", function, n);
         return give_all_back(futures, n, FILCH_NO_MEMORY);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        submit_announce(producer, futures[i], filch_load_relaxed(&producer->n_submitted));
+        count_up(&producer->n_submitted);
         deque_put(&producer->deque, i,
                   entry_of(futures[i], future_publish(futures[i]))); /* PUBLISHED */
-    count_by(&producer->n_submitted, (int64_t)n);
+    }
     uint64_t from = deque_show(&producer->deque, n);
     struct scheduler *scheduler = pool->scheduler;
     int error = 0;

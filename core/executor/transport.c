@@ -166,15 +166,9 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
 /* The bytes that a result refers to, in an extent: moved if filch_result_alloc made them, else
  * copied. */
 static bool keep_bytes(struct frame *frame, const void *data, size_t size, void **text) {
-    if (data == frame->allocated && data != NULL) {
-        *text = frame_take_allocated(frame);
-        return true;
-    }
-    struct producer *producer = filchi_pool_producer(frame->pool);
-    *text = producer == NULL ? NULL : filchi_extent_take(&producer->extents, size);
-    if (*text == NULL)
+    if (data != frame->allocated && filchi_frame_allocate(frame, size, data) == NULL)
         return false;
-    memcpy(*text, data, size);
+    *text = frame->allocated;
     return true;
 }
 
@@ -199,19 +193,11 @@ static bool keep_value(struct frame *frame, filch_kind kind, void *value, void *
     return true;
 }
 
-static filch_error *make_error(struct frame *frame, int code, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static filch_error *make_error(struct frame *frame, int code, const char *format, ...) {
-    struct producer *producer = filchi_pool_producer(frame->pool);
-    struct worker *worker = filchi_worker_self();
+static PRINTF_LIKE(3, 4) void raise_here(struct frame *frame, int code, const char *format, ...) {
     va_list list;
     va_start(list, format);
-    filch_error *error =
-        filchi_error_new(producer == NULL ? NULL : &producer->extents, frame->name, code,
-                         worker == NULL ? -1 : (int)worker->number, "", 0, format, list);
+    filchi_frame_raise(frame, code, "", 0, format, list);
     va_end(list);
-    return error;
 }
 
 void filchi_transport_conclude(struct frame *frame, const filch_task_type *type, void *value,
@@ -219,13 +205,13 @@ void filchi_transport_conclude(struct frame *frame, const filch_task_type *type,
     filch_kind kind = type->result_kind;
     *text = NULL;
     if (frame->raised == NULL && code != 0)
-        frame_raise(frame, make_error(frame, code, "the task returned %d", code));
+        raise_here(frame, code, "the task returned %d", code);
     if (frame->raised == NULL && !keep_value(frame, kind, value, text))
-        frame_raise(frame, make_error(frame, 0, "no memory to keep the result"));
+        raise_here(frame, 0, "no memory to keep the result");
     if (frame->owned != NULL && (kind == FILCH_KIND_STRING || kind == FILCH_KIND_BYTES))
         free(frame->owned);
-    if (frame->allocated != NULL)
-        filchi_extent_give(frame->pool->arena, frame_take_allocated(frame));
+    if (frame->allocated != *text)
+        filchi_frame_give_allocated(frame);
     frame->owned = NULL;
 }
 
@@ -239,10 +225,11 @@ void filchi_transport_drop_args(struct block *block) {
 void filchi_transport_dispose(struct block *block) {
     filch_future *future = &block->future;
     struct arena *arena = future_arena(future);
-    if (future->extents & BLOCK_HAS_CHUNK)
+    /* It may be done twice, if who did it first died meanwhile. */
+    if ((future->extents & BLOCK_HAS_CHUNK) && future->value != NULL)
         filchi_chunk_dispose(future);
     filchi_transport_drop_args(block);
-    if (future->extents & BLOCK_HAS_TEXT)
+    if ((future->extents & BLOCK_HAS_TEXT) && future->value != NULL)
         filchi_extent_give_from(arena, future->value);
     if (future->extents & BLOCK_HAS_VALUE)
         filchi_extent_give_from(arena, &future->value);

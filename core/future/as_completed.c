@@ -133,11 +133,27 @@ static filch_future *take_ready(filch_completed *completed) {
     return give(completed, number);
 }
 
+/* What a process that died has not told becomes ready. */
+static void take_lost(filch_completed *completed) {
+    for (size_t i = 0; i < completed->watched.n_slots; i++) {
+        struct slot *slot = &completed->watched.slots[i];
+        if (slot->future == NULL || slot->node == NULL || !filchi_subscribers_take_lost(slot->node))
+            continue;
+        slot->node = NULL;
+        make_ready(completed, i);
+    }
+}
+
 static filch_future *take_arrived(filch_completed *completed) {
-    if (completed->arrived == NULL && completed->consumer != NULL)
-        completed->arrived = consumer_take_all(completed->consumer);
+    struct consumer *consumer = completed->consumer;
+    if (completed->arrived == NULL && consumer != NULL) {
+        bool must_rescan = consumer_must_rescan(consumer);
+        completed->arrived = filchi_subscribers_take_all(consumer);
+        if (must_rescan)
+            take_lost(completed);
+    }
     if (completed->arrived == NULL)
-        return NULL;
+        return take_ready(completed);
     struct subscriber *node = container_of(completed->arrived, struct subscriber, link);
     completed->arrived = (struct completion_node *)filch_load_relaxed(&node->link.next);
     filchi_future_await_outcome(node->future);

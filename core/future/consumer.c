@@ -5,7 +5,7 @@
 #include "platform/clock.h"
 #include "platform/futex.h"
 #include "platform/process.h"
-#include "structures/slab.h"
+#include "structures/recover.h"
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -83,11 +83,56 @@ static void *take_cell(void) {
     return heap == NULL ? NULL : heap_take(heap);
 }
 
+/* In place of a process's number: this cell is no consumer, and stays what it is. */
+static const uint32_t NO_CONSUMER = UINT32_MAX;
+
 void *filchi_consumer_take_cell(void) {
     pthread_mutex_lock(&home.lock);
-    void *cell = take_cell();
+    struct consumer *cell = take_cell();
+    if (cell != NULL)
+        cell->pid = NO_CONSUMER;
     pthread_mutex_unlock(&home.lock);
     return cell;
+}
+
+static void rescan(void *cell, void *arg) {
+    struct consumer *consumer = cell;
+    (void)arg;
+    if (consumer->pid == NO_CONSUMER || consumer->pid == 0)
+        return;
+    uint32_t bell = filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_RESCAN); /* RESCAN */
+    if (bell & BELL_SLEEPER)
+        filchi_futex_wake(&consumer->bell.value, 1, (bell & BELL_REMOTE) != 0);
+    if (bell & BELL_POLLED)
+        filchi_ringer_ring(consumer);
+}
+
+void filchi_consumer_rescan(const struct heap *heap) {
+    filchi_heap_walk(heap, rescan, NULL);
+}
+
+void filchi_consumer_rescan_own(void) {
+    pthread_mutex_lock(&home.lock);
+    const struct heap *heap = home.heap;
+    pthread_mutex_unlock(&home.lock);
+    if (heap != NULL) /* its slabs stay */
+        filchi_heap_walk(heap, rescan, NULL);
+}
+
+static void close_for(void *cell, void *arg) {
+    struct consumer *consumer = cell;
+    (void)arg;
+    if (consumer->pid != NO_CONSUMER)
+        (void)completion_list_reopen(&consumer->list);
+}
+
+static bool is_free_now(const void *cell) {
+    return ((const struct consumer *)cell)->pid != NO_CONSUMER;
+}
+
+void filchi_consumer_recover(struct heap *heap) {
+    filchi_heap_walk(heap, close_for, NULL);
+    filchi_heap_rebuild(heap, is_free_now);
 }
 
 struct consumer *filchi_consumer_open(void) {
@@ -137,21 +182,21 @@ void filchi_consumer_push(struct consumer *consumer, uint64_t generation,
 /* Returns: false if the deadline passed first. */
 static bool sleep_on(struct consumer *consumer, uint64_t deadline_ns) {
     bool in_time = true;
-    while (completion_list_is_empty(&consumer->list)) {
+    while (!consumer_has_news(consumer)) {
         uint32_t bell = filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_SLEEPER); /* BELL */
-        if (!completion_list_is_empty(&consumer->list) || !in_time)                      /* BELL */
+        if (consumer_has_news(consumer) || !in_time)                                     /* BELL */
             break;
         bell |= BELL_SLEEPER;
         in_time =
             filchi_futex_wait(&consumer->bell.value, bell, deadline_ns, (bell & BELL_REMOTE) != 0);
     }
     (void)filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_SLEEPER);
-    return !completion_list_is_empty(&consumer->list);
+    return consumer_has_news(consumer);
 }
 
 filch_status filchi_consumer_await(struct consumer *consumer, struct future_host *host,
                                    uint64_t deadline_ns) {
-    if (!completion_list_is_empty(&consumer->list))
+    if (consumer_has_news(consumer))
         return FILCH_OK;
     filch_status status = host->begin_block(host);
     if (status != FILCH_OK)

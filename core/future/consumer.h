@@ -10,6 +10,10 @@
  * processes: that arena is shared memory, made before any worker process is. A worker process takes its
  * consumers from the arena that it serves, where somebody can put them right should it die.
  *
+ * RESCAN: a process has died that may have fired nodes and not pushed them. All consumers that it may have
+ * been about to tell are rung, and look at the nodes that they wait for (subscribers.h). The count of deaths
+ * is raised (release) before the bit is set, and read (acquire) after it was seen.
+ *
  * Its owner is the thread that uses it; its process is the one that opened it. A forked child has no
  * part in what it inherits: it does not take, ring or close it.
  *
@@ -26,6 +30,7 @@ enum {
     BELL_SLEEPER = 1, /* somebody sleeps, or is about to */
     BELL_POLLED = 2,  /* there is a descriptor, and it is not set (ringer.h) */
     BELL_REMOTE = 4,  /* another process may push; set by the owner, who is awake then */
+    BELL_RESCAN = 8,  /* one that has may have died; set by who saw that */
 };
 
 struct consumer {
@@ -76,7 +81,27 @@ static inline struct completion_node *consumer_take_all(struct consumer *consume
     return completion_list_take_all(&consumer->list);
 }
 
-/* Sleeps until the list is not empty. `host`: of one of the futures that are waited for, whose
+/* Is there something in the list, or something to be looked for? */
+static inline bool consumer_has_news(const struct consumer *consumer) {
+    return !completion_list_is_empty(&consumer->list) ||
+           (filch_load_seq_cst(&consumer->bell) & BELL_RESCAN) != 0;
+}
+
+/* Is something to be looked for, after what is in the list was taken? Asked before. */
+static inline bool consumer_must_rescan(struct consumer *consumer) {
+    return unlikely(filch_load_relaxed(&consumer->bell) & BELL_RESCAN) &&
+           (filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_RESCAN) & BELL_RESCAN) !=
+               0; /* RESCAN */
+}
+
+/* Has all consumers in this heap, or in this process's own, look for what a dead process has not pushed. */
+void filchi_consumer_rescan(const struct heap *heap);
+void filchi_consumer_rescan_own(void);
+
+/* The process that had all consumers in this heap has ended: nobody is told any more. */
+void filchi_consumer_recover(struct heap *heap);
+
+/* Sleeps until there are news. `host`: of one of the futures that are waited for, whose
  * before_wait has been called. Returns: FILCH_OK, FILCH_TIMEOUT, or what the host refused with. */
 filch_status filchi_consumer_await(struct consumer *consumer, struct future_host *host,
                                    uint64_t deadline_ns);

@@ -21,6 +21,19 @@ enum { MESSAGE_BYTES = 1024, WHERE_BYTES = 160 };
 
 filch_error *filchi_error_new(struct extents *extents, const char *task, int code, int worker,
                               const char *file, int line, const char *format, va_list list) {
+    return filchi_error_new_into(NULL, extents, task, code, worker, file, line, format, list);
+}
+
+static void *take(filch_atomic_pointer *made, struct extents *extents, size_t bytes) {
+    if (extents == NULL)
+        return NULL;
+    return made == NULL ? filchi_extent_take(extents, bytes)
+                        : filchi_extent_take_into(extents, bytes, made);
+}
+
+filch_error *filchi_error_new_into(filch_atomic_pointer *made, struct extents *extents,
+                                   const char *task, int code, int worker, const char *file,
+                                   int line, const char *format, va_list list) {
     char message[MESSAGE_BYTES], where[WHERE_BYTES];
     int length = vsnprintf(message, sizeof message, format, list);
     if (length < 0)
@@ -32,9 +45,12 @@ filch_error *filchi_error_new(struct extents *extents, const char *task, int cod
     size_t where_bytes = strlen(where) + 1;
     size_t task_bytes = strlen(task) + 1;
     size_t bytes = sizeof(filch_error) + message_bytes + where_bytes + task_bytes;
-    filch_error *error = extents == NULL ? NULL : filchi_extent_take(extents, bytes);
-    if (error == NULL)
+    filch_error *error = take(made, extents, bytes);
+    if (error == NULL) {
+        if (made != NULL)
+            filch_store_release(made, (void *)(uintptr_t)&no_memory); /* RECORDED */
         return (filch_error *)&no_memory;
+    }
     char *text = (char *)(error + 1);
     *error = (filch_error){
         .status = FILCH_FAILED,
@@ -74,6 +90,11 @@ static void give_made(const filch_future *future, filch_error *error) {
         filchi_error_give(future_arena(future), error);
     else
         free(error);
+}
+
+void filchi_error_give_from(struct arena *arena, filch_atomic_pointer *where) {
+    if (filch_load_relaxed(where) != (void *)&no_memory)
+        filchi_extent_give_from(arena, where);
 }
 
 static const filch_error *make_on_demand(filch_future *future, uint64_t state) {
@@ -137,9 +158,8 @@ void filchi_error_report_unseen(filch_future *future, uint64_t state) {
 }
 
 void filchi_error_free(filch_future *future, uint64_t state) {
-    filch_error *error = (filch_error *)filch_load_relaxed(&future->error);
-    if (is_made_on_demand(state) && error != NULL)
-        give_made(future, error);
+    if (is_made_on_demand(state) && !future_host(future)->is_shared)
+        free(filch_load_relaxed(&future->error));
     else
-        filchi_error_give(future_arena(future), error);
+        filchi_error_give_from(future_arena(future), &future->error);
 }

@@ -57,6 +57,22 @@ void filchi_future_abort(filch_future *future) {
     free_block(future);
 }
 
+/* What the calling process is, where it may die alone; else NULL. */
+static struct process_life *own_life(const struct future_host *host) {
+    if (host->lives == NULL)
+        return NULL;
+    uint32_t tag = filchi_process_tag(host);
+    return tag == PROCESS_OPENER || tag == PROCESS_REAPER ? NULL : &host->lives[tag];
+}
+
+/* Who ends a future that never ran, as an owner in its state. */
+static uint64_t settler(const struct future_host *host) {
+    uint32_t tag = filchi_process_tag(host);
+    uint32_t owner =
+        tag == PROCESS_OPENER || tag == PROCESS_REAPER ? FUTURE_OWNER_PROGRAM : tag - 1;
+    return (uint64_t)owner << FUTURE_OWNER_SHIFT;
+}
+
 /* Both DELIVERED and RELEASED: nobody else can reach it. */
 static void destroy(filch_future *future) {
     uint64_t state = filch_load_relaxed(&future->state);
@@ -120,6 +136,19 @@ static enum settled settle(filch_future *future, enum future_phase from, uint32_
     return DELIVERED;
 }
 
+/* PENDING to an outcome that is not delivered, and makes nothing but itself known. */
+static bool settle_quietly(filch_future *future, uint32_t generation, uint64_t outcome) {
+    uint64_t state = filch_load_relaxed(&future->state);
+    do {
+        if (!is_still(state, FUTURE_PENDING, generation))
+            return false;
+    } while (!filch_cas_acq_rel(&future->state, &state,
+                                (state & ~FUTURE_PHASE) | outcome)); /* OUTCOME */
+    if (state & FUTURE_WAITER)
+        filchi_futex_wake((const uint32_t *)&future->state.value, INT32_MAX, true);
+    return true;
+}
+
 static bool settle_and_deliver(filch_future *future, enum future_phase from, uint32_t generation,
                                uint64_t outcome) {
     enum settled settled = settle(future, from, generation, outcome, 0);
@@ -164,24 +193,42 @@ static void defer(filch_future *future) {
     host->defer(host, future);
 }
 
+static void say_left(filch_atomic_u32 *is_left) {
+    if (is_left != NULL)
+        filch_store_release(is_left, 1u); /* ANNOUNCED: read after the death */
+}
+
+/* A process that may die in it frees no more than the block itself: that can be done twice. */
+static void destroy_elsewhere(filch_future *future) {
+    bool is_bare = filch_load_relaxed(&future->subscribers) == NULL && future->extents == 0 &&
+                   filch_load_relaxed(&future->error) == NULL;
+    if (is_bare)
+        free_block(future);
+    else
+        defer(future);
+}
+
 /* As deliver, where no callback may be called. */
-static void deliver_but_callbacks(filch_future *future) {
+static void deliver_but_callbacks(filch_future *future, filch_atomic_u32 *is_left) {
     if (filchi_subscribers_leave_callbacks(future)) {
+        say_left(is_left);
         filch_fetch_or_acq_rel(&future->state, FUTURE_DEFERRED); /* OUTCOME */
         defer(future);
         return;
     }
     uint64_t before = filch_fetch_or_acq_rel(&future->state, FUTURE_DELIVERED); /* GONE */
     if (before & FUTURE_RELEASED)
-        destroy(future);
+        destroy_elsewhere(future);
 }
 
 /* As settle_and_deliver, where none of the program's code may run. Nobody here knows whether a failure
  * will have been looked at, so whoever may report it delivers that. */
 static bool settle_elsewhere(filch_future *future, enum future_phase from, uint32_t generation,
-                             uint64_t outcome) {
+                             uint64_t outcome, filch_atomic_u32 *is_left) {
     uint64_t state = filch_load_relaxed(&future->state), next;
     bool is_failure = state_phase(outcome) == FUTURE_FAILED, is_watched;
+    if (is_failure)
+        say_left(is_left);
     do {
         if (!is_still(state, from, generation))
             return false;
@@ -198,29 +245,28 @@ static bool settle_elsewhere(filch_future *future, enum future_phase from, uint3
             filchi_subscribers_fire_consumers(future);
         defer(future);
     } else if (is_watched) {
-        deliver_but_callbacks(future);
+        deliver_but_callbacks(future, is_left);
     } else if (state & FUTURE_RELEASED) {
-        destroy(future);
+        destroy_elsewhere(future);
     }
     return true;
 }
 
-bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver) {
+bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver,
+                                 filch_atomic_u32 *is_left) {
     uint32_t generation = before_outcome(future);
     if (may_deliver && is_own(future))
         return settle_and_deliver(future, FUTURE_RUNNING, generation, phase);
-    return settle_elsewhere(future, FUTURE_RUNNING, generation, phase);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation, phase, is_left);
 }
 
-bool filchi_future_lose(filch_future *future, uint32_t generation, filch_error *error) {
+bool filchi_future_end_for(filch_future *future, uint32_t generation, uint64_t outcome) {
     uint64_t state = future_state(future);
     if (state_phase(state) != FUTURE_RUNNING || state_generation(state) != generation)
         return false;
-    filch_store_release(&future->error, (void *)error); /* OUTCOME */
     filch_fetch_and_acq_rel(&future->state, ~FUTURE_TIMED_OUT);
     (void)before_outcome(future);
-    return settle_elsewhere(future, FUTURE_RUNNING, generation,
-                            error != NULL ? FUTURE_FAILED : FUTURE_FAILED | FUTURE_BROKEN);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation, outcome, NULL);
 }
 
 bool filchi_future_mail(filch_future *future) {
@@ -239,31 +285,84 @@ void filchi_future_deliver_mailed(filch_future *future) {
         return;
     uint64_t state = filch_load_relaxed(&future->state), next;
     do {
-        next = (state & ~FUTURE_MAILED) | FUTURE_DELIVERED;
+        next = state | FUTURE_DELIVERED;
+        /* What is to be freed here stays MAILED: so it says by whom. */
+        if ((state & FUTURE_RELEASED) == 0)
+            next &= ~FUTURE_MAILED;
     } while (!filch_cas_acq_rel(&future->state, &state, next)); /* GONE */
     if (state & FUTURE_RELEASED)
         destroy(future);
 }
 
+static void begin_count(struct process_life *life, filch_future *future, uint32_t generation,
+                        filch_atomic_u64 *counter) {
+    while (filch_exchange_acquire(&life->is_counting, 1u) != 0)
+        cpu_relax();
+    uint64_t n_before = filch_load_relaxed(counter);
+    filch_store_release(&life->generation, generation);   /* ANNOUNCED: read after the death */
+    filch_store_release(&life->counter, (void *)counter); /* ANNOUNCED */
+    filch_store_release(&life->n_before, n_before);       /* ANNOUNCED */
+    filch_store_release(&life->settling, (void *)future); /* ANNOUNCED */
+    filch_store_relaxed(counter, n_before + 1);
+}
+
+static void end_count(struct process_life *life, bool is_settled, filch_atomic_u64 *counter) {
+    if (!is_settled)
+        filch_store_relaxed(counter, filch_load_relaxed(counter) - 1);
+    filch_store_release(&life->settling, NULL); /* ANNOUNCED */
+    filch_store_release(&life->is_counting, 0u);
+}
+
+/* By a process that may die in it: until it has counted, the future is not delivered, and so stays. */
+static bool settle_mortal(struct process_life *life, filch_future *future, uint32_t generation,
+                          uint64_t outcome) {
+    bool is_failure = state_phase(outcome) == FUTURE_FAILED, may_deliver = is_own(future);
+    uint64_t flags = is_failure && !may_deliver ? FUTURE_DEFERRED : 0;
+    filch_atomic_u64 *counter = is_failure ? &life->n_broken : &life->n_cancelled;
+    (void)filch_fetch_add_acq_rel(&life->n_settling, 1u); /* ANNOUNCED */
+    begin_count(life, future, generation, counter);
+    bool is_settled = settle_quietly(future, generation, outcome | flags);
+    end_count(life, is_settled, counter);
+    if (is_settled && may_deliver) {
+        deliver(future);
+    } else if (is_settled && is_failure) {
+        filchi_subscribers_fire_consumers(future);
+        defer(future);
+    } else if (is_settled) {
+        deliver_but_callbacks(future, NULL);
+    }
+    (void)filch_fetch_sub_acq_rel(&life->n_settling, 1u); /* ANNOUNCED */
+    return is_settled;
+}
+
+static bool settle_immortal(filch_future *future, uint32_t generation, uint64_t outcome) {
+    return is_own(future) ? settle_and_deliver(future, FUTURE_PENDING, generation, outcome)
+                          : settle_elsewhere(future, FUTURE_PENDING, generation, outcome, NULL);
+}
+
 /* PENDING to an outcome without a run. Counted first: the host may be gone together with the future. */
-static bool settle_pending(filch_future *future, uint32_t generation, uint64_t outcome,
-                           filch_atomic_u64 *counter) {
-    bool is_here = !future_host(future)->is_shared || is_own(future);
+static bool settle_pending(filch_future *future, uint32_t generation, uint64_t outcome) {
+    struct future_host *host = future_host(future);
+    struct process_life *life = own_life(host);
+    if (life != NULL)
+        return settle_mortal(life, future, generation, outcome | settler(host));
+    filch_atomic_u64 *counter =
+        state_phase(outcome) == FUTURE_FAILED ? &host->n_broken : &host->n_cancelled;
+    bool is_shared = host->is_shared;
     filch_fetch_add_relaxed(counter, (uint64_t)1);
-    if (is_here ? settle_and_deliver(future, FUTURE_PENDING, generation, outcome)
-                : settle_elsewhere(future, FUTURE_PENDING, generation, outcome))
+    if (is_shared ? settle_immortal(future, generation, outcome | settler(host))
+                  : settle_and_deliver(future, FUTURE_PENDING, generation, outcome))
         return true;
     filch_fetch_add_relaxed(counter, UINT64_MAX);
     return false;
 }
 
 bool filchi_future_break(filch_future *future, uint32_t generation) {
-    return settle_pending(future, generation, FUTURE_FAILED | FUTURE_BROKEN,
-                          &future_host(future)->n_broken);
+    return settle_pending(future, generation, FUTURE_FAILED | FUTURE_BROKEN);
 }
 
 bool filchi_future_cancel_pending(filch_future *future, uint32_t generation) {
-    return settle_pending(future, generation, FUTURE_CANCELLED, &future_host(future)->n_cancelled);
+    return settle_pending(future, generation, FUTURE_CANCELLED);
 }
 
 bool filchi_future_withdraw(filch_future *future) {

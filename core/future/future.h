@@ -15,7 +15,7 @@
  *     bit  10     PROMISE           who has a handle completes it, and nobody else
  *     bit  11     TIMED_OUT         its worker is about to be killed, and must not end it any more
  *     bit  12     MAILED            DEFERRED, and on its way to the worker process that has its handles
- *     bits 16-31  owner: the worker that runs it
+ *     bits 16-31  owner: the worker that runs it; in shared memory also who has cancelled or broken it
  *     bits 32-63  generation
  *
  * SUBSCRIBED is what lets a future that nobody watches finish with one CAS, FINISHED and DELIVERED at
@@ -64,6 +64,20 @@ enum future_phase {
 #define FUTURE_GENERATION_SHIFT 32
 #define FUTURE_GENERATION (UINT64_C(0xffffffff) << FUTURE_GENERATION_SHIFT)
 
+/* What is known of a worker's process to those who outlive it. */
+struct process_life {
+    _Alignas(CACHE_LINE) filch_atomic_u32 n_deaths; /* of processes of this worker */
+    filch_atomic_u32 n_settling; /* its threads that are cancelling or breaking a future */
+    filch_atomic_u32
+        is_counting; /* one of them counts that: a lock, among threads that die together */
+    filch_atomic_u32 generation;   /* of the future, */
+    filch_atomic_pointer settling; /* which is not DELIVERED, until this is NULL again */
+    filch_atomic_pointer counter;  /* one of these two, */
+    filch_atomic_u64 n_before;     /* and what it was */
+    filch_atomic_u64 n_cancelled;
+    filch_atomic_u64 n_broken;
+};
+
 /* What the layer above lends to futures; one per executor, in the arena of its futures. */
 struct future_host {
     /* Memory from the arena, for a subscriber (64 bytes) or an error record; or NULL. */
@@ -88,12 +102,15 @@ struct future_host {
     /* An outside thread runs callbacks from enter to leave: closing waits for it. */
     void (*enter_delivery)(struct future_host *host);
     void (*leave_delivery)(struct future_host *host);
-    uint64_t spin_ns;             /* a waiter looks so long before it sleeps */
-    uint32_t fork_generation;     /* of the process that opened the executor (platform/process.h) */
-    bool is_shared;               /* between processes */
-    char broken_because[168];     /* written before the first future is broken */
-    filch_atomic_u64 n_cancelled; /* futures; counted before that is made known */
-    filch_atomic_u64 n_broken;
+    uint64_t spin_ns;         /* a waiter looks so long before it sleeps */
+    uint32_t fork_generation; /* of the process that opened the executor (platform/process.h) */
+    bool is_shared;           /* between processes */
+    struct process_life
+        *lives;               /* of shared hosts whose processes may die alone: by tag; else NULL */
+    char broken_because[168]; /* written before the first future is broken */
+    filch_atomic_u64
+        n_cancelled;           /* futures; counted before that is made known; by a process that */
+    filch_atomic_u64 n_broken; /* may die alone, in its life */
 };
 
 /* What submit was told about the task beyond its arguments, where it was; an extent. */
@@ -203,13 +220,11 @@ bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase
 
 /* The same for a shared host: whoever runs a future there need not have its handles. Consumers are told
  * here; what runs the program's code (callbacks, reports) is deferred, unless this process has the handles
- * and `may_deliver`. Returns: false if the future's time is over: who called is about to be killed, and
- * touches nothing any more. */
-bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver);
-
-/* RUNNING in a process that has ended -> FAILED with this error (NULL: and BROKEN); delivery is deferred. Returns: false if it
- * was not running, in that generation. */
-bool filchi_future_lose(filch_future *future, uint32_t generation, struct filch_error *error);
+ * and `may_deliver`. Before that is left to somebody else, `*is_left` becomes 1 (NULL: nobody asks).
+ * Returns: false if the future's time is over: who called is about to be killed, and touches nothing any
+ * more. */
+bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver,
+                                 filch_atomic_u32 *is_left);
 
 /* Delivers what was deferred, unless somebody else has. */
 void filchi_future_deliver_deferred(filch_future *future, uint32_t generation);

@@ -2,39 +2,82 @@
 #include "future/recover.h"
 
 #include "future/subscribers.h"
+#include "platform/futex.h"
 
-/* What is MAILED has not been delivered by who is gone now; it goes back to where it came from. What was
- * delivered is freed by who may report a failure. The others are freed when they have ended, since they
- * are RELEASED then. */
-static void disown(struct future_host *host, filch_future *future) {
-    filchi_subscribers_forget_callbacks(future);
+void filchi_life_recover_count(struct process_life *life, uint32_t tag) {
+    const filch_future *future = filch_load_acquire(&life->settling); /* ANNOUNCED */
+    if (future != NULL) {
+        uint64_t state = future_state(future);
+        bool is_settled = state_generation(state) == filch_load_relaxed(&life->generation) &&
+                          state_is_done(state) && state_owner(state) == tag - 1;
+        filch_atomic_u64 *counter = filch_load_relaxed(&life->counter);
+        filch_store_relaxed(counter, filch_load_relaxed(&life->n_before) + is_settled);
+    }
+    filch_store_relaxed(&life->settling, NULL);
+    filch_store_relaxed(&life->is_counting, 0u);
+}
+
+bool filchi_future_run_again(filch_future *future, uint32_t generation) {
     uint64_t state = future_state(future), next;
     do {
-        bool was_released = (state & FUTURE_RELEASED) != 0 && (state & FUTURE_MAILED) == 0;
-        if (state_phase(state) <= FUTURE_INIT || was_released)
-            return;
-        next = state | FUTURE_RELEASED;
-        if (state & FUTURE_MAILED)
-            next = (next & ~FUTURE_MAILED) | FUTURE_DEFERRED;
+        if (state_phase(state) != FUTURE_RUNNING || state_generation(state) != generation)
+            return false;
+        next = (state & ~(FUTURE_PHASE | FUTURE_OWNER | FUTURE_TIMED_OUT)) | FUTURE_PENDING;
+    } while (!filch_cas_acq_rel(&future->state, &state, next)); /* PUBLISHED */
+    return true;
+}
+
+void filchi_future_wake(const filch_future *future) {
+    if (filch_load_relaxed(&future->state) & FUTURE_WAITER)
+        filchi_futex_wake((const uint32_t *)&future->state.value, INT32_MAX, true);
+}
+
+bool filchi_future_was_left_settled(const filch_future *future, uint32_t owner) {
+    uint64_t state = future_state(future);
+    bool never_ran = state_phase(state) == FUTURE_CANCELLED ||
+                     (state_phase(state) == FUTURE_FAILED && (state & FUTURE_BROKEN) != 0);
+    bool is_whole = (state & FUTURE_DELIVERED) != 0 && (state & FUTURE_RELEASED) == 0;
+    return never_ran && !is_whole && state_owner(state) == owner;
+}
+
+enum future_rest filchi_future_find_rest(const filch_future *future, uint32_t generation,
+                                         bool was_left) {
+    uint64_t state = future_state(future);
+    if (!state_is_done(state) || state_generation(state) != generation || (state & FUTURE_MAILED))
+        return REST_NOTHING;
+    if ((state & FUTURE_DELIVERED) == 0)
+        return REST_DELIVERY;
+    return (state & FUTURE_RELEASED) != 0 && !was_left ? REST_BLOCK : REST_NOTHING;
+}
+
+void filchi_future_defer(filch_future *future) {
+    (void)filch_fetch_or_acq_rel(&future->state, FUTURE_DEFERRED); /* OUTCOME */
+}
+
+/* What is MAILED was in the dead one's hands alone: it goes back to where it came from, or, delivered by
+ * then, is to be freed. What was delivered before is freed by who may report a failure. What the dead was
+ * about to deliver or free itself is looked at by who delivers. The others are freed when they have ended,
+ * since they are RELEASED then. */
+bool filchi_future_disown(filch_future *future, uint32_t owner) {
+    struct future_host *host = future_host(future);
+    uint64_t state = future_state(future), next;
+    if (state_phase(state) <= FUTURE_INIT)
+        return false;
+    if ((state & (FUTURE_DELIVERED | FUTURE_RELEASED)) != (FUTURE_DELIVERED | FUTURE_RELEASED))
+        filchi_subscribers_forget_callbacks(future);
+    do {
+        bool is_over = (state & FUTURE_DELIVERED) != 0 && (state & FUTURE_RELEASED) != 0;
+        if (state_phase(state) <= FUTURE_INIT)
+            return false;
+        if (is_over && (state & FUTURE_MAILED) == 0)
+            return state_owner(state) == owner;
+        next = (state | FUTURE_RELEASED) & ~FUTURE_MAILED;
+        if ((state & FUTURE_MAILED) && (state & FUTURE_DELIVERED) == 0)
+            next |= FUTURE_DEFERRED;
     } while (!filch_cas_acq_rel(&future->state, &state, next)); /* GONE, OUTCOME */
-    if (state & (FUTURE_MAILED | FUTURE_DELIVERED))
+    if (state & (FUTURE_MAILED | FUTURE_DELIVERED)) {
         host->defer(host, future);
-}
-
-static void disown_slab(struct slab *slab) {
-    char *cell = (char *)slab + SLAB_HEAD_BYTES;
-    for (uint32_t i = 0; i < slab->n_cells; i++, cell += (size_t)1 << slab->cell_log2) {
-        filch_future *future = (filch_future *)cell;
-        if (state_phase(future_state(future)) > FUTURE_INIT)
-            disown((struct future_host *)slab->arena->owner, future);
+        return false;
     }
-}
-
-void filchi_future_disown(struct heap *heap) {
-    struct slab *slab = heap->slab;
-    if (slab != NULL)
-        do {
-            disown_slab(slab);
-            slab = slab->next;
-        } while (slab != heap->slab);
+    return state_is_done(state) && (state & FUTURE_DEFERRED) == 0 && state_owner(state) == owner;
 }

@@ -54,7 +54,7 @@ static void set_event(struct consumer *consumer) {
  * what it took. And none is made up: who is late sets the descriptor only if the list, whosever it is
  * now, has something. */
 static void set_if_due(struct consumer *consumer) {
-    if (consumer->fd >= 0 && !completion_list_is_empty(&consumer->list))
+    if (consumer->fd >= 0 && consumer_has_news(consumer))
         set_event(consumer);
 }
 
@@ -183,7 +183,7 @@ void filchi_ringer_show(struct consumer *consumer, bool is_ready) {
         consumer->is_set = false;
         filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_POLLED); /* BELL */
     }
-    if (is_ready || !completion_list_is_empty(&consumer->list)) /* BELL */
+    if (is_ready || consumer_has_news(consumer)) /* BELL */
         set_event(consumer);
     pthread_mutex_unlock(&ringer.lock);
 }

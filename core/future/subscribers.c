@@ -4,8 +4,17 @@
 #include "base/status.h"
 #include "future/ringer.h"
 
-/* Above FIRED: the tag of the process that fired. */
-enum { ARMED, ARMED_CALLBACK, FIRED, ABANDONED, CLAIMED, FIRED_BY_SHIFT = 8 };
+/* With FIRED: the tag of the process that fired, and how many of that worker had died before. */
+enum {
+    ARMED,
+    ARMED_CALLBACK,
+    FIRED,
+    ABANDONED,
+    CLAIMED,
+    TAKEN,
+    FIRED_BY_SHIFT = 8,
+    FIRED_LIFE_SHIFT = 32
+};
 
 #define CLOSED ((uintptr_t)1)
 
@@ -17,10 +26,42 @@ static struct subscriber *first_of(const void *head) {
     return (struct subscriber *)((uintptr_t)head & ~CLOSED);
 }
 
+static bool is_mortal(const struct future_host *host, uint32_t tag) {
+    return host->lives != NULL && tag != PROCESS_OPENER && tag != PROCESS_REAPER;
+}
+
 /* What this process makes of the nodes that it fires. */
 static uint64_t fired_here(const filch_future *future) {
     const struct future_host *host = future_host(future);
-    return host->is_shared ? FIRED | (uint64_t)filchi_process_tag(host) << FIRED_BY_SHIFT : FIRED;
+    if (!host->is_shared)
+        return FIRED;
+    uint32_t tag = filchi_process_tag(host);
+    uint64_t life = is_mortal(host, tag) ? filch_load_relaxed(&host->lives[tag].n_deaths) : 0;
+    return FIRED | (uint64_t)tag << FIRED_BY_SHIFT | life << FIRED_LIFE_SHIFT;
+}
+
+struct completion_node *filchi_subscribers_take_all(struct consumer *consumer) {
+    struct completion_node *first = consumer_take_all(consumer);
+    if (filch_load_relaxed(&consumer->bell) & BELL_REMOTE) {
+        struct completion_node *link = first;
+        for (; link != NULL; link = (struct completion_node *)filch_load_relaxed(&link->next))
+            filch_store_relaxed(&container_of(link, struct subscriber, link)->state,
+                                (uint64_t)TAKEN);
+    }
+    return first;
+}
+
+bool filchi_subscribers_take_lost(struct subscriber *node) {
+    const struct future_host *host = future_host(node->future);
+    uint64_t state = filch_load_acquire(&node->state); /* ARMED */
+    uint32_t tag = (uint32_t)(state >> FIRED_BY_SHIFT) & 0xffff;
+    if ((state & ((1 << FIRED_BY_SHIFT) - 1)) != FIRED || !is_mortal(host, tag))
+        return false;
+    uint32_t n_deaths = filch_load_acquire(&host->lives[tag].n_deaths); /* RESCAN */
+    if ((uint32_t)(state >> FIRED_LIFE_SHIFT) == n_deaths)
+        return false; /* it lives, and will push */
+    filch_store_relaxed(&node->state, (uint64_t)TAKEN);
+    return true;
 }
 
 static bool take_to_fire(struct subscriber *node, uint64_t armed, uint64_t fired) {
@@ -240,6 +281,8 @@ void filchi_subscribers_free(filch_future *future) {
     struct subscriber *node = first_of(filch_load_relaxed(&future->subscribers));
     for (struct subscriber *next; node != NULL; node = next) {
         next = node->next;
+        filch_store_release(&future->subscribers,
+                            (void *)next); /* RECORDED: it may be done twice */
         slab_free(node);
     }
 }

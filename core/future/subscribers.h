@@ -11,7 +11,8 @@
  *     ARMED -> ABANDONED    its consumer
  *     ABANDONED -> CLAIMED -> ARMED    a new subscriber
  *
- * In shared memory FIRED says whose process fired it, which may die before the push.
+ * In shared memory FIRED says which process fired it: it may die before the push. The consumer of such a
+ * node is sent to look for it (consumer.h, RESCAN). What came to it is TAKEN.
  *
  * The chain is closed by a tag bit in its head, which keeps the chain readable. SUBSCRIBED in the
  * state word is set after the push; a finisher that has not seen it is done before, and then the
@@ -53,6 +54,13 @@ filch_status filchi_subscribers_add_callback(filch_future *future,
  * Returns: FILCH_OK or FILCH_NO_MEMORY. */
 filch_status filchi_subscribers_add(filch_future *future, struct consumer *consumer,
                                     uint64_t generation, struct subscriber **node);
+
+/* What has come to a consumer. */
+struct completion_node *filchi_subscribers_take_all(struct consumer *consumer);
+
+/* Was this node fired by a process that has died, and has not come? Then it does not come any more; it is
+ * TAKEN from now on, and its future is done. By the consumer, after it has taken all that has come. */
+bool filchi_subscribers_take_lost(struct subscriber *node);
 
 /* The consumer gives the subscription up. The caller has a handle on the future. */
 void filchi_subscribers_abandon(struct subscriber *node);

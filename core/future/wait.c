@@ -38,17 +38,29 @@ static bool any_suffices(filch_future **futures, size_t n, filch_return_when whe
     return false;
 }
 
-/* Takes what has come; counts it. Returns: true if one of them is what the caller waits for. */
-static bool take(struct consumer *consumer, filch_return_when when, size_t *n_left) {
+/* What a process that died has not told. */
+static bool take_lost(struct subscriber **nodes, size_t n, filch_return_when when, size_t *n_left) {
     bool came = false;
-    struct completion_node *node = consumer_take_all(consumer);
+    for (size_t i = 0; i < n; i++)
+        if (nodes[i] != NULL && filchi_subscribers_take_lost(nodes[i])) {
+            came = came || suffices(nodes[i]->future, when);
+            (*n_left)--;
+        }
+    return came;
+}
+
+/* Takes what has come; counts it. Returns: true if one of them is what the caller waits for. */
+static bool take(struct consumer *consumer, struct subscriber **nodes, size_t n,
+                 filch_return_when when, size_t *n_left) {
+    bool must_rescan = consumer_must_rescan(consumer), came = false;
+    struct completion_node *node = filchi_subscribers_take_all(consumer);
     for (; node != NULL; node = (struct completion_node *)filch_load_relaxed(&node->next)) {
         filch_future *future = container_of(node, struct subscriber, link)->future;
         filchi_future_await_outcome(future);
         came = came || suffices(future, when);
         (*n_left)--;
     }
-    return came;
+    return (must_rescan && take_lost(nodes, n, when, n_left)) || came;
 }
 
 /* One of them that may be waited for is enough. */
@@ -84,7 +96,7 @@ static filch_status wait_first(filch_future **futures, size_t n, filch_return_wh
         else if (status == FILCH_OK && suffices(futures[i], when))
             goto done;
     }
-    while (status == FILCH_OK && !take(consumer, when, &n_left) && n_left > 0)
+    while (status == FILCH_OK && !take(consumer, nodes, n, when, &n_left) && n_left > 0)
         status = filchi_consumer_await(consumer, future_host(futures[0]), deadline_ns);
 done:
     for (size_t i = 0; i < n; i++)

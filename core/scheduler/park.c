@@ -16,6 +16,7 @@ void filchi_park_init(struct park *park, uint32_t n_seats, bool is_shared) {
     park->n_domains = (n_seats + 63) / 64;
     park->is_shared = is_shared;
     filchi_barrier_make(&park->barrier, is_shared);
+    park->claims = (struct claims){NULL, NULL};
     for (uint32_t i = 0; i < park->n_domains; i++) {
         uint32_t here = n_seats - i * 64;
         uint64_t all = here >= 64 ? UINT64_MAX : ((uint64_t)1 << here) - 1;
@@ -82,15 +83,21 @@ void filchi_park_wake_up(struct park *park, uint32_t seat) {
 }
 
 /* Clears one bit of `wanted` in the domain's sleep set. Returns: the bit's number, or -1. */
-static int claim_in(struct park_domain *domain, uint64_t wanted) {
-    for (;;) {
+static int claim_in(struct park *park, uint32_t index, uint64_t wanted) {
+    struct park_domain *domain = &park->domains[index];
+    for (uint64_t first = 0;;) {
         uint64_t candidates = filch_load_seq_cst(&domain->sleep) & wanted;
         if (candidates == 0)
             return -1;
-        int at = __builtin_ctzll(candidates);
+        int at = __builtin_ctzll(candidates & first ? first : candidates);
         uint64_t bit = (uint64_t)1 << at;
-        if (filch_fetch_and_seq_cst(&domain->sleep, ~bit) & bit)
+        uint32_t seat = index * 64 + (uint32_t)at;
+        if (unlikely(!claims_take(&park->claims, seat)))
+            wanted &= ~bit;
+        else if (filch_fetch_and_seq_cst(&domain->sleep, ~bit) & bit)
             return at;
+        else
+            first = park_release(park, seat) ? bit : 0; /* its worker may sleep again already */
     }
 }
 
@@ -101,16 +108,21 @@ static bool is_taken_at(const struct park_domain *domain, int at) {
 
 /* Claims a sleeping seat of `among` in the domain; `*has_lost` if another thread was faster with one.
  * Returns: its number there, or -1. */
-static int claim_sleeper_in(struct park_domain *domain, uint64_t among, bool want_taken,
+static int claim_sleeper_in(struct park *park, uint32_t index, uint64_t among, bool want_taken,
                             bool *is_taken, bool *has_lost) {
+    struct park_domain *domain = &park->domains[index];
     uint64_t taken = filch_load_acquire(&domain->taken); /* SAT */
     uint64_t wanted = among & (want_taken ? taken : ~taken);
-    for (;;) {
+    for (uint64_t first = 0;;) {
         uint64_t candidates = filch_load_seq_cst(&domain->sleep) & wanted;
         if (candidates == 0)
             return -1;
-        int at = __builtin_ctzll(candidates);
+        int at = __builtin_ctzll(candidates & first ? first : candidates);
         uint64_t bit = (uint64_t)1 << at;
+        if (unlikely(!claims_take(&park->claims, index * 64 + (uint32_t)at))) {
+            wanted &= ~bit;
+            continue;
+        }
         uint64_t search = filch_fetch_or_seq_cst(&domain->search, bit); /* CLAIM */
         if (filch_fetch_and_seq_cst(&domain->sleep, ~bit) & bit) {      /* CLAIM */
             *is_taken = is_taken_at(domain, at);
@@ -119,6 +131,7 @@ static int claim_sleeper_in(struct park_domain *domain, uint64_t among, bool wan
         *has_lost = true;
         if ((search & bit) == 0)
             filch_fetch_and_seq_cst(&domain->search, ~bit); /* HANDED */
+        first = park_release(park, index * 64 + (uint32_t)at) ? bit : 0;
     }
 }
 
@@ -130,8 +143,7 @@ int filchi_park_claim_sleeper(struct park *park, bool only_taken, bool *is_taken
         has_lost = false;
         for (int want_taken = 1; want_taken >= (only_taken ? 1 : 0); want_taken--) {
             for (uint32_t i = 0; i < park->n_domains; i++) {
-                int at = claim_sleeper_in(&park->domains[i], UINT64_MAX, want_taken, is_taken,
-                                          &has_lost);
+                int at = claim_sleeper_in(park, i, UINT64_MAX, want_taken, is_taken, &has_lost);
                 if (at >= 0)
                     return (int)(i * 64) + at;
             }
@@ -144,7 +156,7 @@ int filchi_park_claim_among(struct park *park, const uint16_t *seats, uint32_t n
     bool has_lost = false; /* who finds none here goes on with all seats */
     for (int want_taken = 1; want_taken >= 0; want_taken--)
         for (uint32_t i = 0; i < n; i++)
-            if (claim_sleeper_in(domain_of(park, seats[i]), bit_of(seats[i]), want_taken, is_taken,
+            if (claim_sleeper_in(park, seats[i] / 64, bit_of(seats[i]), want_taken, is_taken,
                                  &has_lost) >= 0)
                 return seats[i];
     return -1;
@@ -153,13 +165,13 @@ int filchi_park_claim_among(struct park *park, const uint16_t *seats, uint32_t n
 int filchi_park_claim_vacant(struct park *park, uint32_t preferred, bool *is_taken) {
     struct park_domain *first = domain_of(park, preferred);
     uint64_t vacant = ~filch_load_acquire(&first->taken);
-    int at = claim_in(first, vacant & bit_of(preferred));
+    int at = claim_in(park, preferred / 64, vacant & bit_of(preferred));
     *is_taken = at >= 0 && is_taken_at(first, at);
     if (at >= 0)
         return (int)preferred;
     for (uint32_t i = 0; i < park->n_domains; i++) {
         struct park_domain *domain = &park->domains[i];
-        at = claim_in(domain, ~filch_load_acquire(&domain->taken));
+        at = claim_in(park, i, ~filch_load_acquire(&domain->taken));
         *is_taken = at >= 0 && is_taken_at(domain, at);
         if (at >= 0)
             return (int)(i * 64) + at;
@@ -183,4 +195,14 @@ void filchi_park_give_token(const struct park *park, filch_atomic_u32 *sleep_wor
     uint32_t before = filch_exchange_acq_rel(sleep_word, (uint32_t)SLEEP_WORD_TOKEN); /* TOKEN */
     if (before == SLEEP_WORD_WAITING)
         filchi_futex_wake(&sleep_word->value, 1, park->is_shared);
+}
+
+void filchi_park_rouse(const struct park *park, filch_atomic_u32 *sleep_word) {
+    (void)filch_exchange_acq_rel(sleep_word, (uint32_t)SLEEP_WORD_TOKEN); /* TOKEN */
+    filchi_futex_wake(&sleep_word->value, 1, park->is_shared);
+}
+
+void filchi_park_forget_searchers(struct park *park) {
+    for (uint32_t i = 0; i < park->n_domains; i++)
+        (void)filch_exchange_seq_cst(&park->domains[i].search, (uint64_t)0); /* HANDED */
 }

@@ -20,6 +20,7 @@
 
 #include "base/cc.h"
 #include "platform/barrier.h"
+#include "scheduler/claims.h"
 #include <filch/detail/atomic.h>
 
 enum { PARK_DOMAINS = 64, PARK_MAX_SEATS = 64 * PARK_DOMAINS };
@@ -34,6 +35,7 @@ struct park {
     uint32_t n_domains;
     bool is_shared; /* between processes */
     struct barrier barrier;
+    struct claims claims; /* of seats: who claims one has its word, up to park_release */
     struct park_domain domains[PARK_DOMAINS];
 };
 
@@ -77,11 +79,23 @@ int filchi_park_claim_among(struct park *park, const uint16_t *seats, uint32_t n
  * Returns: its number, or -1 if none is vacant. */
 int filchi_park_claim_vacant(struct park *park, uint32_t preferred, bool *is_taken);
 
+/* The claimer is done: the seat's worker has its token, or the claim was undone. Returns: has somebody else
+ * wanted to wake this seat meanwhile? */
+static inline bool park_release(struct park *park, uint32_t seat) {
+    return claims_release(&park->claims, seat);
+}
+
 /* Undoes a claim for which no worker could be started. */
 void filchi_park_unclaim(struct park *park, uint32_t seat);
 
 /* By who has claimed the seat, or sits there; before it sleeps for the first time. */
 void filchi_park_set_taken(struct park *park, uint32_t seat, bool is_taken);
+
+/* The same, and wakes it even if somebody else has given it a token: that one may have died then. */
+void filchi_park_rouse(const struct park *park, filch_atomic_u32 *sleep_word);
+
+/* Nobody counts as searching any more. Who does goes on; it only is not seen. */
+void filchi_park_forget_searchers(struct park *park);
 
 /* Gives a token, after a claim or (a stray one) without. */
 void filchi_park_give_token(const struct park *park, filch_atomic_u32 *sleep_word);
@@ -89,6 +103,11 @@ void filchi_park_give_token(const struct park *park, filch_atomic_u32 *sleep_wor
 static inline bool park_is_asleep(const struct park *park, uint32_t seat) {
     uint64_t sleep = filch_load_seq_cst(&park->domains[seat / 64].sleep);
     return (sleep >> seat % 64 & 1) != 0;
+}
+
+static inline bool park_is_taken(const struct park *park, uint32_t seat) {
+    uint64_t taken = filch_load_seq_cst(&park->domains[seat / 64].taken);
+    return (taken >> seat % 64 & 1) != 0;
 }
 
 static inline bool park_has_searchers(const struct park *park) {

@@ -1,15 +1,22 @@
 /* scheduler/scheduler.c: producers, rings, waking, and the end of a pool. */
 #include "scheduler/scheduler.h"
 
+#include "platform/process.h"
 #include "scheduler/substitute.h"
 #include "scheduler/worker.h"
 #include <errno.h>
 #include <string.h>
 
+/* A word for each seat, then for each slot. */
+static size_t claims_bytes(uint32_t n_seats) {
+    size_t n = 2 * (size_t)n_seats + SUBSTITUTES;
+    return (n + n % 2) * sizeof(filch_atomic_u32);
+}
+
 size_t filchi_scheduler_bytes(uint32_t n_seats) {
     return sizeof(struct scheduler) +
            ((size_t)n_seats + SUBSTITUTES + n_seats) * sizeof(filch_atomic_pointer) +
-           filchi_victims_bytes(n_seats);
+           claims_bytes(n_seats) + filchi_victims_bytes(n_seats);
 }
 
 void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uint32_t n_seats,
@@ -26,12 +33,18 @@ void filchi_scheduler_init(struct scheduler *scheduler, struct arena *arena, uin
     for (uint32_t i = 0; i < scheduler->n_slots; i++)
         scheduler->free_slots[i / 64].value |= (uint64_t)1 << (i % 64);
     filchi_park_init(&scheduler->park, n_seats, is_shared);
+    filch_atomic_u32 *claims = (filch_atomic_u32 *)&scheduler->seated[n_seats];
+    if (is_shared) {
+        scheduler->park.claims = (struct claims){arena, claims};
+        scheduler->slot_claims = (struct claims){arena, claims + n_seats};
+    }
 }
 
 void filchi_scheduler_place(struct scheduler *scheduler,
                             const struct filchi_placement *placements) {
     uint32_t n = scheduler->n_seats;
-    filchi_victims_build(&scheduler->victims, (void *)&scheduler->seated[n], n, placements);
+    char *memory = (char *)&scheduler->seated[n] + claims_bytes(n);
+    filchi_victims_build(&scheduler->victims, memory, n, placements);
 }
 
 /* The chunk that a producer or worker lies in holds its first ring too. */
@@ -48,7 +61,9 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
     filch_store_relaxed(&producer->hidden, 0u);
     filch_store_relaxed(&producer->in_use, 1u);
     producer->node = -1;
+    producer->process = filchi_process_tag(scheduler->arena->owner);
     filch_store_relaxed(&producer->n_submitted, (uint64_t)0);
+    filch_store_relaxed(&producer->counting, (uint64_t)0);
     struct ring *ring = first_ring(producer);
     ring_init(ring, FIRST_RING);
     deque_init(&producer->deque, ring);
@@ -59,10 +74,12 @@ void filchi_producer_init(struct producer *producer, struct scheduler *scheduler
 }
 
 struct producer *filchi_scheduler_join(struct scheduler *scheduler, int node) {
+    uint32_t process = filchi_process_tag(scheduler->arena->owner);
     void *first = filch_load_seq_cst(&scheduler->outside); /* PRODUCER-MADE */
     for (struct producer *p = first; p != NULL; p = p->next) {
         uint32_t abandoned = 0;
-        if (p->node == node && filch_cas_acq_rel(&p->in_use, &abandoned, 1u)) /* PARTED */
+        if (p->node == node && p->process == process &&
+            filch_cas_acq_rel(&p->in_use, &abandoned, 1u)) /* PARTED */
             return p;
     }
     struct producer *producer = filchi_arena_take(scheduler->arena, 1, CHUNK_WORKER);
@@ -116,12 +133,17 @@ static size_t capacity_of(const struct producer *producer) {
 static bool grow(struct producer *producer, size_t capacity) {
     struct scheduler *scheduler = producer->scheduler;
     size_t bytes = ring_bytes(capacity);
+    struct memory_record *record = record_of(scheduler->arena);
+    record_aim(record, (uintptr_t)&producer->deque.ring);
     struct ring *larger =
         filchi_arena_take(scheduler->arena, (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES, CHUNK_RING);
-    if (larger == NULL)
+    if (larger == NULL) {
+        record_done(record);
         return false;
+    }
     ring_init(larger, capacity);
     struct ring *old = filchi_deque_grow(&producer->deque, larger);
+    record_done(record);
     /* In a shared pool it stays until the close: all that a deque ever had are less than its last one. */
     if (old != first_ring(producer) && !scheduler->is_shared)
         retire(scheduler, old);
@@ -239,9 +261,25 @@ static void give_token(struct scheduler *scheduler, uint32_t seat) {
     filchi_park_give_token(&scheduler->park, &worker->sleep_word);
 }
 
+void filchi_scheduler_look(struct scheduler *scheduler) {
+    if (park_must_wake(&scheduler->park) && filchi_scheduler_has_work(scheduler))
+        (void)filchi_scheduler_wake_one(scheduler);
+}
+
+/* Ends a claim. Who came meanwhile, to wake this seat for a push or a flag, left it to the claimer. */
+static void release(struct scheduler *scheduler, uint32_t seat) {
+    if (!park_release(&scheduler->park, seat))
+        return;
+    if (park_is_taken(&scheduler->park, seat)) /* SAT */
+        give_token(scheduler, seat);
+    else
+        filchi_scheduler_look(scheduler);
+}
+
 /* Somebody who pushed, or left this seat, while it was claimed found nobody asleep. */
 static void unclaim_and_look(struct scheduler *scheduler, uint32_t seat) {
     filchi_park_unclaim(&scheduler->park, seat);
+    (void)park_release(&scheduler->park, seat);
     filchi_barrier_heavy(&scheduler->park.barrier); /* ASLEEP */
     if (filchi_scheduler_has_work(scheduler))
         (void)filchi_scheduler_wake_one(scheduler);
@@ -256,6 +294,7 @@ static bool wake_seated(struct scheduler *scheduler) {
             return false;
         if (is_taken) {
             give_token(scheduler, (uint32_t)seat);
+            release(scheduler, (uint32_t)seat);
             return true;
         }
         /* Its worker left it between the look and the claim, or was not started; there may be another
@@ -270,14 +309,16 @@ void filchi_scheduler_wake_seated(struct scheduler *scheduler) {
 
 /* Wakes a seat that was claimed. Returns: 0 or an errno value. */
 static int wake_claimed(struct scheduler *scheduler, uint32_t seat, bool is_taken) {
-    if (is_taken) {
+    int error = 0;
+    if (is_taken)
         give_token(scheduler, seat);
-        return 0;
-    }
-    int error = filchi_substitute_fill(scheduler, seat);
+    else
+        error = filchi_substitute_fill(scheduler, seat);
+    if (error != 0)
+        filchi_park_unclaim(&scheduler->park, seat);
+    release(scheduler, seat);
     if (error == 0)
         return 0;
-    filchi_park_unclaim(&scheduler->park, seat);
     /* A push in between may have left its entry to the worker that did not come: somebody who sleeps
      * takes its place; those who are awake look again before they sleep. */
     return wake_seated(scheduler) ? 0 : error;

@@ -55,6 +55,11 @@ struct scheduler_operations {
     int (*start)(struct worker *worker);
     /* The calling worker now sits on worker->seat, or has none. */
     void (*move)(struct worker *worker);
+    /* In a pool between processes: has the process of this worker been asked for? Who was to do that died. */
+    bool (*has_started)(const struct worker *worker);
+    /* It has not, but was perhaps about to be: undoes what start() may have done but for the seat. May be
+     * done twice; NULL: nothing. */
+    void (*undo_start)(struct worker *worker);
     /* Does what was put into worker->mail for this worker, and no other one, to do. May run the program's
      * code, and block. */
     void (*serve_mail)(struct worker *worker);
@@ -68,7 +73,10 @@ struct producer {
     filch_atomic_u32 hidden;      /* odd while its owner has entries in its hands: see is_drained */
     filch_atomic_u32 in_use;      /* 0: its thread has ended, and the next one may adopt it */
     int32_t node;                 /* whose workers look here first; -1: no matter */
+    uint32_t process;             /* tag of the one whose threads use it; a worker's: its own */
     filch_atomic_u64 n_submitted; /* counted by its owner, beside what a submit writes anyway */
+    filch_atomic_u64 n_before;    /* in a mortal process: what it was, and */
+    filch_atomic_u64 counting;    /* the entry that is, or was last, counted; see submit.h */
     struct heap futures;          /* type-stable, 128-byte cells */
     struct extents extents;
     struct memory_record record; /* used by the threads of a mortal process */
@@ -81,7 +89,12 @@ struct worker {
     _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
     filch_atomic_pointer mail; /* a stack of the layer above; see serve_mail and worker_notify */
     struct heap consumers;     /* of its process (future/consumer.h); all zero before the first */
-    filch_atomic_u32 given;    /* to a spare, by who has claimed it: a seat, or SEAT_END */
+    filch_atomic_u32 is_spare; /* it stands by, or is about to be told that it does so no more */
+    filch_atomic_u32
+        absence; /* in a pool between processes: not 0 while it is absent; see slots.h */
+    filch_atomic_u32 is_initialising;
+    uint32_t n_absences;
+    filch_atomic_u32 given; /* to a spare, by who has claimed it: a seat, or SEAT_END */
     uint32_t number;
     uint32_t seat;      /* SEAT_NONE: it may not start tasks */
     uint32_t last_seat; /* where it sat when it last blocked */
@@ -116,12 +129,14 @@ struct scheduler {
     bool is_shared;          /* between processes */
     filch_atomic_u32 n_made; /* slots below it may have a worker */
     filch_atomic_u32 flags;
-    filch_atomic_u32 n_initialising; /* workers that run their initializer */
+    filch_atomic_u32 n_initialising; /* workers that run their initializer; as n_absent */
     filch_atomic_pointer outside;    /* struct producer, newest first */
     filch_atomic_pointer retired;    /* struct ring, to be freed after a grace period */
     struct park park;
     struct victims victims;
-    filch_atomic_u32 n_absent;               /* workers without a seat, in the middle of a task */
+    struct claims slot_claims;
+    filch_atomic_u32 n_absent; /* workers without a seat, in the middle of a task; in a pool
+                                                between processes they say so themselves: slots.h */
     filch_atomic_u64 spares[SLOT_WORDS];     /* workers that wait for a seat */
     filch_atomic_u64 free_slots[SLOT_WORDS]; /* slots whose worker does not run */
     filch_atomic_pointer *seated;            /* struct worker, of each seat that is taken */
@@ -168,6 +183,9 @@ size_t filchi_scheduler_count_work(const struct scheduler *scheduler);
 
 /* Wakes one worker that sits and sleeps, if there is one. */
 void filchi_scheduler_wake_seated(struct scheduler *scheduler);
+
+/* After something was released or undone that kept others from waking somebody: looks, and does. */
+void filchi_scheduler_look(struct scheduler *scheduler);
 
 /* Wakes one seat, if any sleeps; a vacant one gets a worker. Returns: 0, or an errno value if only
  * vacant ones could be woken and no worker could be started. */

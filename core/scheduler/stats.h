@@ -22,11 +22,6 @@ static inline void count_up(filch_atomic_u64 *counter) {
     filch_store_relaxed(counter, filch_load_relaxed(counter) + 1);
 }
 
-/* Several at once; fewer than none, if they were counted too early. */
-static inline void count_by(filch_atomic_u64 *counter, int64_t n) {
-    filch_store_relaxed(counter, filch_load_relaxed(counter) + (uint64_t)n);
-}
-
 /* What was counted too early. */
 static inline void count_down(filch_atomic_u64 *counter) {
     filch_store_relaxed(counter, filch_load_relaxed(counter) - 1);

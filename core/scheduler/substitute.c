@@ -2,40 +2,12 @@
 #include "scheduler/substitute.h"
 
 #include "platform/clock.h"
+#include "scheduler/slots.h"
 #include "scheduler/worker.h"
 #include <errno.h>
 
 /* A spare that nobody has needed for so long ends. */
 static const uint64_t SPARE_NS = 1000000000;
-
-/* Claims the lowest of a set of slots. Returns: its number, or -1 if there is none. */
-static int claim_slot(filch_atomic_u64 *words) {
-    for (uint32_t i = 0; i < SLOT_WORDS; i++) {
-        uint64_t slots = filch_load_seq_cst(&words[i]); /* SPARE */
-        while (slots != 0) {
-            int at = __builtin_ctzll(slots);
-            uint64_t bit = (uint64_t)1 << at;
-            slots = filch_fetch_and_seq_cst(&words[i], ~bit); /* SPARE, SLOT-FREE */
-            if (slots & bit)
-                return (int)(i * 64) + at;
-        }
-    }
-    return -1;
-}
-
-static void add_slot(filch_atomic_u64 *words, uint32_t slot) {
-    filch_fetch_or_seq_cst(&words[slot / 64], (uint64_t)1 << (slot % 64)); /* SPARE, SLOT-FREE */
-}
-
-/* Returns: false if somebody else was faster. */
-static bool take_slot(filch_atomic_u64 *words, uint32_t slot) {
-    uint64_t bit = (uint64_t)1 << (slot % 64);
-    return (filch_fetch_and_seq_cst(&words[slot / 64], ~bit) & bit) != 0; /* SPARE */
-}
-
-static bool has_slot(const filch_atomic_u64 *words, uint32_t slot) {
-    return (filch_load_seq_cst(&words[slot / 64]) >> slot % 64 & 1) != 0;
-}
 
 static void seat(struct worker *worker, uint32_t number) {
     worker->seat = number;
@@ -54,14 +26,20 @@ static bool sit(struct worker *worker) {
         if (!is_taken) {
             seat(worker, (uint32_t)number);
             filchi_park_set_taken(park, (uint32_t)number, true); /* SAT */
+            (void)park_release(park, (uint32_t)number);          /* whose worker is awake */
             scheduler->operations->move(worker);
             return true;
         }
         /* Somebody sat down and fell asleep, and his sleep bit is cleared: he wakes, and looks. Not counted
          * as searching, for his own token may be stray and come first: he may be busy again. */
+        (void)park_release(park, (uint32_t)number); /* the token comes after it */
         struct worker *other = scheduler_seated(scheduler, (uint32_t)number);
         filchi_park_give_token(park, &other->sleep_word);
     }
+}
+
+static void drop_absent(struct worker *worker) {
+    filchi_slots_drop_absent(worker, filch_load_relaxed(&worker->absence));
 }
 
 static void begin_absence(struct worker *worker) {
@@ -69,8 +47,8 @@ static void begin_absence(struct worker *worker) {
 }
 
 static void end_absence(struct worker *worker) {
-    filch_fetch_add_seq_cst(&worker->producer.hidden, 1u);              /* HIDDEN */
-    filch_fetch_sub_acq_rel(&worker->producer.scheduler->n_absent, 1u); /* ABSENT */
+    filch_fetch_add_seq_cst(&worker->producer.hidden, 1u); /* HIDDEN */
+    drop_absent(worker);
 }
 
 int filchi_substitute_leave(struct worker *worker) {
@@ -79,15 +57,17 @@ int filchi_substitute_leave(struct worker *worker) {
     if (worker->seat == SEAT_NONE || worker->keeps_seat)
         return 0;
     filchi_worker_is_busy(worker);
-    if (filch_fetch_add_acq_rel(&scheduler->n_absent, 1u) >= SUBSTITUTES) { /* ABSENT */
-        filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u);                  /* ABSENT */
+    if (!filchi_slots_add_absent(worker)) { /* ABSENT */
+        drop_absent(worker);
         return EBUSY;
     }
     begin_absence(worker);
     uint32_t number = worker->last_seat = worker->seat;
     worker->seat = SEAT_NONE;
+    filch_store_release(&worker->intent.leaving, number + 1); /* ANNOUNCED */
     filchi_park_set_taken(park, number, false);
-    filchi_park_enter(park, number); /* ASLEEP */
+    filchi_park_enter(park, number);                  /* ASLEEP */
+    filch_store_release(&worker->intent.leaving, 0u); /* ANNOUNCED */
     int error = filchi_scheduler_has_work(scheduler) ? filchi_scheduler_wake_one(scheduler) : 0;
     /* Somebody who sits will come to it. */
     if (error == 0 || park_is_attended(park) || !sit(worker))
@@ -123,11 +103,11 @@ static bool sit_and_search(struct worker *worker) {
  * is to be awaited then. */
 static bool begin_retirement(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    bool is_one_too_many = filch_fetch_add_acq_rel(&scheduler->n_absent, 1u) >= SUBSTITUTES;
+    bool is_one_too_many = !filchi_slots_add_absent(worker);
     worker->is_retiring = (!is_one_too_many || is_stopping(scheduler)) &&
-                          take_slot(scheduler->spares, worker->number);
+                          slots_take(scheduler->spares, worker->number);
     if (!worker->is_retiring)
-        filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u); /* ABSENT */
+        drop_absent(worker);
     return worker->is_retiring;
 }
 
@@ -137,14 +117,18 @@ static void serve_mail(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     if (filch_load_relaxed(&worker->mail) == NULL)
         return;
-    filch_fetch_add_acq_rel(&scheduler->n_absent, 1u); /* ABSENT */
+    bool was_absent = worker->is_retiring;
+    if (!was_absent)
+        (void)filchi_slots_add_absent(worker);
     begin_absence(worker);
-    bool was_spare = take_slot(scheduler->spares, worker->number);
+    bool was_spare = slots_take(scheduler->spares, worker->number);
     if (was_spare || worker->is_retiring)
         scheduler->operations->serve_mail(worker);
     if (was_spare)
-        add_slot(scheduler->spares, worker->number); /* SPARE */
-    end_absence(worker);
+        slots_add(scheduler->spares, worker->number);      /* SPARE */
+    filch_fetch_add_seq_cst(&worker->producer.hidden, 1u); /* HIDDEN */
+    if (!was_absent)
+        drop_absent(worker);
 }
 
 /* A token has come to a spare. Returns: what it was given; SEAT_NONE if it is a spare as before, and the
@@ -153,9 +137,14 @@ static uint32_t await_given(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     for (;;) {
         uint32_t given = filch_load_acquire(&worker->given); /* GIVEN */
-        if (given != SEAT_NONE || has_slot(scheduler->spares, worker->number))
+        if (given != SEAT_NONE || slots_has(scheduler->spares, worker->number))
             return given;
-        /* Somebody has claimed it, and is about to say for what. */
+        /* Somebody has claimed it, and is about to say for what. Or he has died. */
+        if (claims_is_free(&scheduler->slot_claims, worker->number) &&
+            filch_load_acquire(&worker->given) == SEAT_NONE) { /* GIVEN */
+            slots_add(scheduler->spares, worker->number);      /* SPARE */
+            return SEAT_NONE;
+        }
         (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word, FILCHI_NEVER);
     }
 }
@@ -163,7 +152,8 @@ static uint32_t await_given(struct worker *worker) {
 static void become_spare(struct worker *worker) {
     worker->is_searching = false;
     filch_store_relaxed(&worker->given, SEAT_NONE);
-    add_slot(worker->producer.scheduler->spares, worker->number); /* SPARE */
+    filch_store_release(&worker->is_spare, 1u);
+    slots_add(worker->producer.scheduler->spares, worker->number); /* SPARE */
 }
 
 /* Returns: false if the spare is to end. */
@@ -204,7 +194,9 @@ bool filchi_substitute_stand_by(struct worker *worker) {
         }
         become_spare(worker);
         end_absence(worker); /* not before: a spare, or a free slot, is there for each seat */
-        if (await_seat(worker))
+        bool has_seat = await_seat(worker);
+        filch_store_release(&worker->is_spare, 0u);
+        if (has_seat)
             return true;
     }
     serve_mail(worker); /* the last that it gets to see */
@@ -216,13 +208,21 @@ bool filchi_substitute_stand_by(struct worker *worker) {
 }
 
 static struct worker *claim_spare(struct scheduler *scheduler) {
-    int slot = claim_slot(scheduler->spares); /* SPARE */
+    int slot = filchi_slots_claim(scheduler, scheduler->spares); /* SPARE */
     return slot < 0 ? NULL : scheduler_worker(scheduler, (uint32_t)slot);
+}
+
+/* To a spare that was claimed. */
+static void give(struct worker *spare, uint32_t what) {
+    struct scheduler *scheduler = spare->producer.scheduler;
+    filch_store_release(&spare->given, what); /* GIVEN: last */
+    filchi_park_give_token(&scheduler->park, &spare->sleep_word);
+    slots_let_go(scheduler, spare->number);
 }
 
 /* Starts a worker in a free slot, for the seat. */
 static int start(struct scheduler *scheduler, uint32_t number) {
-    int slot = claim_slot(scheduler->free_slots); /* SLOT-FREE */
+    int slot = filchi_slots_claim(scheduler, scheduler->free_slots); /* SLOT-FREE */
     if (slot < 0)
         return EAGAIN;
     struct worker *worker = filchi_worker_make(scheduler, (uint32_t)slot, number);
@@ -233,7 +233,8 @@ static int start(struct scheduler *scheduler, uint32_t number) {
         error = scheduler->operations->start(worker);
     }
     if (error != 0)
-        add_slot(scheduler->free_slots, (uint32_t)slot);
+        slots_add(scheduler->free_slots, (uint32_t)slot);
+    slots_let_go(scheduler, (uint32_t)slot);
     return error;
 }
 
@@ -246,32 +247,25 @@ int filchi_substitute_fill(struct scheduler *scheduler, uint32_t number) {
         return error;
     filch_store_release(&scheduler->seated[number], (void *)spare); /* SAT */
     filchi_park_set_taken(&scheduler->park, number, true);          /* SAT */
-    filch_store_release(&spare->given, number);                     /* GIVEN: last */
-    filchi_park_give_token(&scheduler->park, &spare->sleep_word);
+    give(spare, number);
     return 0;
 }
 
 void filchi_substitute_wake_spares(struct scheduler *scheduler) {
     for (struct worker *spare; (spare = claim_spare(scheduler)) != NULL;) {
-        filch_store_release(&spare->given, SEAT_END); /* GIVEN */
-        filchi_park_give_token(&scheduler->park, &spare->sleep_word);
+        give(spare, SEAT_END);
     }
-}
-
-void filchi_scheduler_vacate(struct worker *worker) {
-    struct scheduler *scheduler = worker->producer.scheduler;
-    uint32_t number = worker->seat;
-    worker->seat = SEAT_NONE;
-    filchi_park_set_taken(&scheduler->park, number, false);
-    filchi_park_enter(&scheduler->park, number); /* ASLEEP */
-    filchi_scheduler_wake_seated(scheduler);
 }
 
 void filchi_substitute_free_slot(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     bool is_retiring = worker->is_retiring; /* not its own any more once its slot is free */
+    uint32_t absence = filch_load_relaxed(&worker->absence);
+    bool is_held = filchi_claims_has(&scheduler->slot_claims, worker->number); /* see recover.h */
     worker->is_retiring = false;
-    add_slot(scheduler->free_slots, worker->number); /* SLOT-FREE */
+    slots_add(scheduler->free_slots, worker->number); /* SLOT-FREE */
+    if (is_held)
+        slots_let_go(scheduler, worker->number);
     if (is_retiring)
-        filch_fetch_sub_acq_rel(&scheduler->n_absent, 1u); /* ABSENT */
+        filchi_slots_drop_absent(worker, absence);
 }

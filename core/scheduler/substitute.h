@@ -43,10 +43,6 @@ int filchi_substitute_fill(struct scheduler *scheduler, uint32_t seat);
 /* Wakes all spares, to see that the pool ends. */
 void filchi_substitute_wake_spares(struct scheduler *scheduler);
 
-/* A worker that sits, and was asked for, will not come: its seat is vacant again, and somebody who sits
- * and sleeps looks at what was left to it. */
-void filchi_scheduler_vacate(struct worker *worker);
-
 /* The worker has ended; another one may be started in its slot. */
 void filchi_substitute_free_slot(struct worker *worker);
 

@@ -37,13 +37,27 @@ void filchi_worker_become(struct worker *worker) {
     filchi_record_use(is_mortal ? &worker->producer.record : NULL);
 }
 
+/* Who made it may have died before it came to this. */
+static void raise_n_made(struct scheduler *scheduler, uint32_t number) {
+    uint32_t n_made = filch_load_relaxed(&scheduler->n_made);
+    while (n_made <= number &&
+           !filch_cas_seq_cst(&scheduler->n_made, &n_made, number + 1)) /* WORKER-MADE */
+        ;
+}
+
 struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, uint32_t seat) {
     struct worker *worker = scheduler_worker(scheduler, number);
     if (worker != NULL)
+        raise_n_made(scheduler, number);
+    if (worker != NULL)
         return worker; /* made before; its thread has ended, or could not be started */
+    struct memory_record *record = record_of(scheduler->arena);
+    record_aim(record, (uintptr_t)&scheduler->workers[number]);
     worker = filchi_arena_take(scheduler->arena, 1, CHUNK_WORKER);
-    if (worker == NULL)
+    if (worker == NULL) {
+        record_done(record);
         return NULL;
+    }
     /* This thread is the first to touch it, but it is to lie where the worker runs. The rest of what
      * the worker uses is touched first by itself. */
     if (scheduler->victims.n_nodes > 1)
@@ -54,6 +68,7 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     ring_init(ring, BATCH);
     deque_init(&worker->batch, ring);
     worker->number = number;
+    worker->producer.process = number + 1;
     worker->seat = SEAT_NONE;
     filch_store_relaxed(&worker->given, SEAT_NONE);
     worker->intent.is_kept = scheduler->is_shared;
@@ -61,18 +76,20 @@ struct worker *filchi_worker_make(struct scheduler *scheduler, uint32_t number, 
     random_seed(&worker->random, number);
     /* Only who claimed the slot makes it, so nobody else stores here. */
     filch_store_release(&scheduler->workers[number], (void *)worker); /* WORKER-MADE */
-    uint32_t n_made = filch_load_relaxed(&scheduler->n_made);
-    while (n_made <= number &&
-           !filch_cas_seq_cst(&scheduler->n_made, &n_made, number + 1)) /* WORKER-MADE */
-        ;
+    record_done(record);
+    raise_n_made(scheduler, number);
     return worker;
 }
 
+/* Where all that is taken goes, and is read from: the record of it, written before it leaves its deque. */
+static uint64_t *found(struct worker *worker) {
+    return worker->intent.entries;
+}
+
 /* Takes up to `most` entries from an outside deque; the first one to run, the rest to be stolen. */
-static bool take_from(struct worker *worker, struct producer *producer, size_t most,
-                      uint64_t *entry) {
+static bool take_from(struct worker *worker, struct producer *producer, size_t most) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    uint64_t entries[BATCH];
+    uint64_t *entries = found(worker);
     size_t share = scheduler->n_seats > 1 ? 2 : 1;
     filch_atomic_u32 *hidden = &worker->producer.hidden;
     uint32_t count = filch_load_relaxed(hidden);
@@ -82,14 +99,11 @@ static bool take_from(struct worker *worker, struct producer *producer, size_t m
         filch_store_release(hidden, count); /* HIDDEN */
         return false;
     }
-    intent_announce(&worker->intent, INTENT_TAKE, entries, n);
     for (size_t i = 0; i < n; i++)
         scheduler->operations->prefetch(scheduler, entries[i]);
-    *entry = entries[0];
     if (n > 1)
         deque_refill(&worker->batch, entries + 1, n - 1);
     filch_store_release(hidden, count + 2); /* HIDDEN */
-    intent_clear(&worker->intent);
     worker->reach = 0;
     worker->next_outside = producer->next; /* in turn, so that none starves behind another */
     /* Who looked while the batch was out of sight may have gone to sleep. A searcher's end of its
@@ -108,41 +122,41 @@ static int node_of(const struct worker *worker) {
 }
 
 /* What was submitted to the workers of another node is left to them here. */
-static bool take_outside(struct worker *worker, uint64_t *entry) {
+static bool take_outside(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     if (!deque_is_empty(&worker->batch))
-        return deque_steal(&worker->batch, entry) == DEQUE_TOOK;
+        return deque_steal(&worker->batch, found(worker)) == DEQUE_TOOK;
     int node = node_of(worker);
     struct producer *first = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
     struct producer *from = worker->next_outside != NULL ? worker->next_outside : first;
     for (struct producer *p = from; p != NULL; p = p->next)
-        if (!is_foreign(p, node) && take_from(worker, p, BATCH, entry))
+        if (!is_foreign(p, node) && take_from(worker, p, BATCH))
             return true;
     for (struct producer *p = first; p != from; p = p->next)
-        if (!is_foreign(p, node) && take_from(worker, p, BATCH, entry))
+        if (!is_foreign(p, node) && take_from(worker, p, BATCH))
             return true;
     return false;
 }
 
 /* One entry that was meant for another node: the rest stays there. */
-static bool take_foreign(struct worker *worker, uint64_t *entry) {
+static bool take_foreign(struct worker *worker) {
     int node = node_of(worker);
     if (node < 0 || !deque_is_empty(&worker->batch))
         return false;
     struct producer *p =
         filch_load_acquire(&worker->producer.scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
-        if (is_foreign(p, node) && take_from(worker, p, 1, entry))
+        if (is_foreign(p, node) && take_from(worker, p, 1))
             return true;
     return false;
 }
 
-static bool steal_from(struct worker *worker, struct worker *victim, uint64_t *entry) {
+static bool steal_from(struct worker *worker, struct worker *victim) {
     if (victim == NULL || victim == worker)
         return false;
     count_up(&worker->counters.n_steals_tried);
-    if (deque_steal(&victim->batch, entry) != DEQUE_TOOK &&
-        deque_steal(&victim->producer.deque, entry) != DEQUE_TOOK)
+    if (deque_steal(&victim->batch, found(worker)) != DEQUE_TOOK &&
+        deque_steal(&victim->producer.deque, found(worker)) != DEQUE_TOOK)
         return false;
     count_up(&worker->counters.n_steals_won);
     worker->lucky = victim;
@@ -150,7 +164,7 @@ static bool steal_from(struct worker *worker, struct worker *victim, uint64_t *e
     return true;
 }
 
-static bool steal_in_ring(struct worker *worker, struct victim_ring_span span, uint64_t *entry) {
+static bool steal_in_ring(struct worker *worker, struct victim_ring_span span) {
     struct scheduler *scheduler = worker->producer.scheduler;
     uint32_t n = ring_count(span);
     uint32_t start = random_below(&worker->random, n);
@@ -158,19 +172,19 @@ static bool steal_in_ring(struct worker *worker, struct victim_ring_span span, u
         uint32_t index = start + i < n ? start + i : start + i - n;
         uint32_t seat = ring_seat(&scheduler->victims, span, index);
         /* Racy, like everything that thieves look at: somebody else may sit there by now. */
-        if (steal_from(worker, filch_load_acquire(&scheduler->seated[seat]), entry)) /* SAT */
+        if (steal_from(worker, filch_load_acquire(&scheduler->seated[seat]))) /* SAT */
             return true;
     }
     return false;
 }
 
 /* Everybody, those without a seat included. */
-static bool steal_anywhere(struct worker *worker, uint32_t n_made, uint64_t *entry) {
+static bool steal_anywhere(struct worker *worker, uint32_t n_made) {
     struct scheduler *scheduler = worker->producer.scheduler;
     uint32_t start = random_below(&worker->random, n_made);
     for (uint32_t i = 0; i < n_made; i++) {
         uint32_t number = start + i < n_made ? start + i : start + i - n_made;
-        if (steal_from(worker, scheduler_worker(scheduler, number), entry))
+        if (steal_from(worker, scheduler_worker(scheduler, number)))
             return true;
     }
     return false;
@@ -186,61 +200,60 @@ static uint32_t find_reach(const struct worker *worker) {
 
 /* The last victim that had something, then the rings within reach. A small share of the rounds begins
  * with everybody, so that what piles up far away is found by somebody soon. */
-static bool steal(struct worker *worker, uint64_t *entry) {
+static bool steal(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     uint32_t n_made = scheduler_n_made(scheduler);
     if (n_made == 1)
         return false;
-    if (steal_from(worker, worker->lucky, entry))
+    if (steal_from(worker, worker->lucky))
         return true;
     worker->lucky = NULL;
     bool has_rings = scheduler->victims.order != NULL && worker->seat != SEAT_NONE;
     if (!has_rings || random_below(&worker->random, UNIFORM_EVERY) == 0)
-        return steal_anywhere(worker, n_made, entry);
+        return steal_anywhere(worker, n_made);
     uint32_t reach = find_reach(worker);
     for (uint32_t ring = 0; ring < VICTIM_RINGS && ring <= reach; ring++) {
         struct victim_ring_span span = victims_ring(&scheduler->victims, worker->seat, ring);
         if (ring_count(span) == 0)
             reach++; /* not a round */
-        else if (steal_in_ring(worker, span, entry))
+        else if (steal_in_ring(worker, span))
             return true;
     }
     if (reach >= VICTIM_RINGS)
-        return steal_anywhere(worker, n_made, entry);
+        return steal_anywhere(worker, n_made);
     worker->reach = reach + 1;
     return false;
 }
 
-static bool look_elsewhere(struct worker *worker, uint64_t *entry) {
+static bool look_elsewhere(struct worker *worker) {
     const struct scheduler *scheduler = worker->producer.scheduler;
     bool reaches_all = find_reach(worker) >= VICTIM_RINGS;
     scheduler_enter_rings(scheduler);
-    bool found = take_outside(worker, entry) || steal(worker, entry) ||
-                 (reaches_all && take_foreign(worker, entry));
+    bool has_found = take_outside(worker) || steal(worker) || (reaches_all && take_foreign(worker));
     scheduler_leave_rings(scheduler);
-    return found;
+    return has_found;
 }
 
-static bool take_batch(struct worker *worker, uint64_t *entry) {
+static bool take_batch(struct worker *worker) {
     for (;;) {
-        enum deque_outcome outcome = deque_steal(&worker->batch, entry);
+        enum deque_outcome outcome = deque_steal(&worker->batch, found(worker));
         if (outcome != DEQUE_LOST)
             return outcome == DEQUE_TOOK;
     }
 }
 
-static bool find(struct worker *worker, uint64_t *entry) {
+static bool find(struct worker *worker) {
     if (++worker->tick % OUTSIDE_EVERY == 0) {
         const struct scheduler *scheduler = worker->producer.scheduler;
         scheduler_enter_rings(scheduler);
-        bool found = (worker->tick % FOREIGN_EVERY == 0 && take_foreign(worker, entry)) ||
-                     take_outside(worker, entry);
+        bool has_found =
+            (worker->tick % FOREIGN_EVERY == 0 && take_foreign(worker)) || take_outside(worker);
         scheduler_leave_rings(scheduler);
-        if (found)
+        if (has_found)
             return true;
     }
-    return deque_pop(&worker->producer.deque, entry) || take_batch(worker, entry) ||
-           look_elsewhere(worker, entry);
+    return deque_pop(&worker->producer.deque, found(worker)) || take_batch(worker) ||
+           look_elsewhere(worker);
 }
 
 static void begin_search(struct worker *worker) {
@@ -272,9 +285,23 @@ void filchi_worker_is_busy(struct worker *worker) {
         end_search(worker);
 }
 
+/* Returns: how many do. */
+static uint32_t begin_initialising(struct worker *worker) {
+    struct scheduler *scheduler = worker->producer.scheduler;
+    if (!scheduler->is_shared)
+        return filch_fetch_add_seq_cst(&scheduler->n_initialising, 1u) + 1;
+    filch_store_seq_cst(&worker->is_initialising, 1u);
+    uint32_t n = 0;
+    for (uint32_t i = 0, n_made = scheduler_n_made(scheduler); i < n_made; i++) {
+        const struct worker *other = scheduler_worker(scheduler, i);
+        n += other != NULL && filch_load_seq_cst(&other->is_initialising) != 0;
+    }
+    return n;
+}
+
 void filchi_worker_begin_initializer(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
-    uint32_t n = filch_fetch_add_seq_cst(&scheduler->n_initialising, 1u) + 1;
+    uint32_t n = begin_initialising(worker);
     worker->is_searching = false;
     filchi_park_end_search(&scheduler->park, worker->seat); /* HANDED */
     if (filchi_scheduler_count_work(scheduler) > n && park_has_sleepers(&scheduler->park))
@@ -282,7 +309,10 @@ void filchi_worker_begin_initializer(struct worker *worker) {
 }
 
 void filchi_worker_end_initializer(struct worker *worker) {
-    filch_fetch_sub_seq_cst(&worker->producer.scheduler->n_initialising, 1u);
+    if (worker->producer.scheduler->is_shared)
+        filch_store_seq_cst(&worker->is_initialising, 0u);
+    else
+        filch_fetch_sub_seq_cst(&worker->producer.scheduler->n_initialising, 1u);
     begin_search(worker);
 }
 
@@ -292,7 +322,7 @@ static void pause_for(uint32_t turns) {
 }
 
 /* Looks again and again for a bounded time. */
-static bool search(struct worker *worker, uint64_t *entry) {
+static bool search(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     if (scheduler->spin_ns == 0)
         return false;
@@ -309,7 +339,7 @@ static bool search(struct worker *worker, uint64_t *entry) {
             filchi_thread_yield(); /* whoever is about to submit may be waiting for this very core */
         if (turns < LONGEST_PAUSE)
             turns *= 2;
-        if (find(worker, entry))
+        if (find(worker))
             return true;
     } while (scheduler_flags(scheduler) == 0 && filchi_clock_ns() < deadline);
     return false;
@@ -367,16 +397,15 @@ void filchi_worker_retire(struct worker *worker) {
 void filchi_worker_loop(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     do {
-        uint64_t entry;
         if (has_mail(worker))
             serve_mail(worker);
         /* A callback may have blocked: that of a letter, or of a pool that broke before. */
         if (worker->seat == SEAT_NONE && !filchi_substitute_stand_by(worker))
             return;
-        while (find(worker, &entry) || search(worker, &entry)) {
+        while (find(worker) || search(worker)) {
             if (worker->is_searching)
                 end_search(worker);
-            scheduler->operations->run(worker, entry);
+            scheduler->operations->run(worker, *found(worker));
             if (unlikely(has_mail(worker)))
                 serve_mail(worker);
             if (unlikely(worker->seat == SEAT_NONE) && !filchi_substitute_stand_by(worker))

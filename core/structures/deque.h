@@ -24,6 +24,8 @@
  *   GROWN    ring: grow (release) -> load of ring (acquire): the copied slots are visible.
  *   POP-ONE  bottom store, top load in pop against top load, bottom load in steal, all seq_cst: owner
  *            and thief do not both take the last entry without meeting at the CAS on top.
+ *   HANDED-OUT  the caller's entries (relaxed) -> the step that takes them: a taker that dies between
+ *            that and its next step has them there, or (pop) in the slot at its bottom.
  * Left out on purpose: slots are relaxed; a slot read for a stale top is thrown away when the CAS
  * fails.
  *
@@ -70,6 +72,11 @@ static inline void deque_init(struct deque *deque, struct ring *ring) {
     deque->top_seen = 0;
 }
 
+/* Before the step that takes it: where entries go may be all that tells of one whose taker dies. */
+static inline void deque_hand_out(uint64_t *to, uint64_t entry) {
+    filch_store_relaxed((filch_atomic_u64 *)to, entry);
+}
+
 /* A racy snapshot of the number of entries. */
 static inline uint64_t deque_count(const struct deque *deque) {
     uint64_t bottom = filch_load_seq_cst(&deque->bottom);
@@ -108,7 +115,7 @@ static inline bool deque_pop(struct deque *deque, uint64_t *entry) {
         filch_store_release(&deque->bottom, bottom + 1); /* PUSHED */
         return false;
     }
-    *entry = filch_load_relaxed(&ring->slots[bottom & ring->mask]);
+    deque_hand_out(entry, filch_load_relaxed(&ring->slots[bottom & ring->mask]));
     if (bottom > top)
         return true;
     bool won = filch_cas_seq_cst(&deque->top, &top, top + 1); /* TAKEN */
@@ -131,7 +138,7 @@ static inline enum deque_outcome deque_steal(struct deque *deque, uint64_t *entr
     if ((int64_t)(bottom - top) <= 0)
         return DEQUE_EMPTY;
     struct ring *ring = (struct ring *)filch_load_acquire(&deque->ring); /* GROWN */
-    *entry = filch_load_relaxed(&ring->slots[top & ring->mask]);
+    deque_hand_out(entry, filch_load_relaxed(&ring->slots[top & ring->mask]));
     return filch_cas_seq_cst(&deque->top, &top, top + 1) ? DEQUE_TOOK : DEQUE_LOST; /* TAKEN */
 }
 
@@ -149,7 +156,7 @@ static inline size_t deque_take_many(struct deque *deque, uint64_t *entries, siz
     if (n > max)
         n = max;
     for (size_t i = 0; i < n; i++)
-        entries[i] = filch_load_relaxed(&ring->slots[(top + i) & ring->mask]);
+        deque_hand_out(&entries[i], filch_load_relaxed(&ring->slots[(top + i) & ring->mask]));
     return filch_cas_seq_cst(&deque->top, &top, top + n) ? n : 0; /* TAKEN */
 }
 

@@ -36,6 +36,7 @@ typedef struct filch_worker_stats {
     uint64_t steals_won;   /**< looks that found a task */
     uint64_t parks;        /**< times that it went to sleep */
     uint64_t wakes;        /**< times that it was woken */
+    int pid;               /**< its process; 0: it is a thread, or does not run now */
 } filch_worker_stats;
 
 /** A snapshot of an executor. Make it with FILCH_STATS(). */

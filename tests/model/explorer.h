@@ -25,7 +25,7 @@ enum { BUFFER_STORES = 16, LOCAL_BYTES = 64, STACK_BYTES = 128 << 10 };
 
 enum { NEXT = -1, KILL = -1 }; /* the sub of a choice of who goes on; that nobody does */
 enum outcome { AT_CHOICE, COMPLETE, PRUNED, FAILED };
-enum status { READY, ON_FUTEX, ON_MUTEX, ON_READERS, ON_END, ENDED, KILLED };
+enum status { READY, ON_FUTEX, ON_MUTEX, ON_READERS, ON_END, ON_REST, ENDED, KILLED };
 
 struct store {
     void *address;

@@ -62,6 +62,9 @@ void model_dead(void *start, size_t bytes);
 /* Waits until the thread of this name has ended or was killed. Returns: true if it was killed. */
 bool model_await_end(const char *name);
 
+/* Comes back when nobody else can go on: a timer that is slower than all the others. */
+void model_await_rest(void);
+
 /* A decision of the environment, say whether a call fails: below n. Random on plain threads. */
 int model_choose(int n);
 

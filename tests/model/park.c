@@ -60,19 +60,15 @@ static void set_up_pair_search(void) {
 
 /* ---- a claim that comes too late has set a search bit for nobody ---- */
 
-/* The second seat is vacant. The first task needs the second one, which comes when it has begun. */
+/* The second seat is vacant. The first task needs the second one, which comes when it has begun: a waker
+ * that saw the first worker asleep before may set its search bit now. */
 static void set_up_lost_claim(void) {
-    set_up(2, 1, 0, 1);
+    set_up(2, 1, 0, 2);
     expect_meeting();
-    queue(0);
 }
 
 static void wake_seated(void) {
     filchi_scheduler_wake_seated(scheduler);
-}
-
-static void submit_second(void) {
-    submit(producers[1], 1);
 }
 
 /* ---- a worker that counts as searching before its outcome is known ---- */
@@ -180,10 +176,11 @@ const struct model_scenario model_scenarios[] = {
     {.name = "park.lost_claim",
      .setup = set_up_lost_claim,
      .threads = {THREAD("worker", work_first), THREAD("waker", wake_seated),
-                 THREAD("submitter", submit_second)},
+                 THREAD("submitter", submit_two)},
      .is_over = is_over,
      .stop = pool_stop,
-     .teardown = pool_close},
+     .teardown = pool_close,
+     .is_large = true},
     {.name = "park.nearly_free",
      .setup = set_up_nearly_free,
      .threads = {THREAD("worker", work_first), THREAD("submitter", submit_in_turn)},

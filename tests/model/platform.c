@@ -391,9 +391,17 @@ bool filchi_process_serves(const void *arena_owner) {
     return filchi_process_tag(arena_owner) != PROCESS_OPENER;
 }
 
+/* Each thread may be a process of its own. */
+static THREAD_LOCAL uint32_t tag;
+
+void filchi_process_serve_on_thread(const void *arena_owner, uint32_t its_tag) {
+    (void)arena_owner;
+    tag = its_tag;
+}
+
 uint32_t filchi_process_tag(const void *arena_owner) {
     (void)arena_owner;
-    return PROCESS_OPENER;
+    return tag;
 }
 
 int filchi_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack_bytes) {

@@ -15,11 +15,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { SEATS = 2, TASKS = 4, GOOD = 7, SMALL_RING = 2 };
-enum { TASK_NONE, TASK_PENDING, TASK_RUNNING, TASK_DONE, TASK_WITHDRAWN };
+#ifndef MODEL_TASKS
+#define MODEL_TASKS 4
+#endif
+enum { SEATS = 2, TASKS = MODEL_TASKS, GOOD = 7, SMALL_RING = 2, WORKERS = 8 };
+enum { TASK_NONE, TASK_PENDING, TASK_RUNNING, TASK_DONE, TASK_WITHDRAWN, TASK_FAILED };
 
 /* filchi_scheduler_bytes(SEATS), without places. */
-enum { POINTERS = SEATS + SUBSTITUTES + SEATS, PLACES = 256 };
+enum { POINTERS = SEATS + SUBSTITUTES + SEATS, PLACES = 2048 };
 static _Alignas(
     CACHE_LINE) unsigned char scheduler_memory[sizeof(struct scheduler) +
                                                POINTERS * sizeof(filch_atomic_pointer) + PLACES];
@@ -30,30 +33,41 @@ static filch_atomic_u32 tasks[TASKS];     /* PENDING by a release store, as PUBL
 static filch_atomic_u32 arguments[TASKS]; /* relaxed */
 
 /* Set before pool_open: the pool's workers are as if each were a process. */
-static bool pool_is_shared;
+#ifndef MODEL_SHARED
+#define MODEL_SHARED false
+#endif
+static bool pool_is_shared = MODEL_SHARED;
 
 /* What a task does; NULL: nothing. */
 static void (*task_body[TASKS])(void);
 
-/* Tasks that were started and do not wait. What follows from who is where, the explorer need not see. */
-static atomic_int n_seated;
+/* Who is in a task that was started and does not wait, and who began which. What follows from who is where,
+ * the explorer need not see. */
+static atomic_bool sits[WORKERS];
+static atomic_int task_owner[TASKS], n_runs[TASKS];
 
 static inline void sits_down(const struct worker *worker) {
-    model_assert(atomic_fetch_add(&n_seated, 1) < (int)scheduler->n_seats);
+    int n_seated = 0;
+    atomic_store(&sits[worker->number], true);
+    for (int i = 0; i < WORKERS; i++)
+        n_seated += atomic_load(&sits[i]);
+    model_assert(n_seated <= (int)scheduler->n_seats);
     model_assert(scheduler_seated(scheduler, worker->seat) == worker);
 }
 
 static inline void stands_up(void) {
-    (void)atomic_fetch_sub(&n_seated, 1);
+    atomic_store(&sits[filchi_worker_self()->number], false);
 }
 
 static inline void run_task(struct worker *worker, uint64_t entry) {
     model_assert(worker->seat != SEAT_NONE);
     uint32_t pending = TASK_PENDING;
     if (!filch_cas_acq_rel(&tasks[entry], &pending, (uint32_t)TASK_RUNNING)) {
-        model_assert(pending == TASK_WITHDRAWN || pending == TASK_DONE);
+        model_assert(pending != TASK_NONE);
         return;
     }
+    atomic_store(&task_owner[entry], (int)worker->number);
+    atomic_fetch_add(&n_runs[entry], 1);
     sits_down(worker);
     model_assert(filch_load_relaxed(&arguments[entry]) == GOOD);
     if (task_body[entry] != NULL)
@@ -112,6 +126,7 @@ static inline void pool_seat(uint32_t seat) {
     worker->seat = seat;
     filch_store_relaxed(&scheduler->seated[seat], (void *)worker);
     filchi_park_set_taken(&scheduler->park, seat, true);
+    (void)park_release(&scheduler->park, seat);
     model_name(worker, 8192, seat == 0 ? "worker 0" : "worker 1");
     model_name(&worker->sleep_word, 4, seat == 0 ? "sleep word 0" : "sleep word 1");
     model_name(&worker->producer.hidden, 4, seat == 0 ? "hidden 0" : "hidden 1");
@@ -121,14 +136,18 @@ static inline void pool_open(uint32_t n_seats, uint32_t n_started, uint64_t spin
                              const struct scheduler_operations *with) {
     arena = filchi_arena_open(4 << 20);
     model_assert(arena != NULL);
+    arena->owner = scheduler;
     memset(task_body, 0, sizeof task_body);
     filch_store_relaxed(&met[0], 0u);
     filch_store_relaxed(&met[1], 0u);
     for (int i = 0; i < TASKS; i++) {
         filch_store_relaxed(&tasks[i], (uint32_t)TASK_NONE);
         filch_store_relaxed(&arguments[i], 0u);
+        atomic_store(&task_owner[i], -1);
+        atomic_store(&n_runs[i], 0);
     }
-    atomic_store(&n_seated, 0);
+    for (int i = 0; i < WORKERS; i++)
+        atomic_store(&sits[i], false);
     model_assert(filchi_scheduler_bytes(n_seats) <= sizeof scheduler_memory);
     filchi_scheduler_init(scheduler, arena, n_seats, spin_ns, pool_is_shared, with);
     for (int i = 0; i < 2; i++) {
@@ -231,7 +250,7 @@ static inline void expect_meeting(void) {
 static inline void await_task(uint32_t task) {
     for (;;) {
         uint32_t state = filch_load_acquire(&tasks[task]);
-        if (state == TASK_DONE)
+        if (state == TASK_DONE || state == TASK_FAILED)
             return;
         filchi_futex_wait(&tasks[task].value, state, FILCHI_NEVER, false);
     }

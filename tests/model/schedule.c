@@ -65,7 +65,8 @@ static void end_of_all(void) {
     static const char *const waits[] = {[ON_FUTEX] = "sleeps on",
                                         [ON_MUTEX] = "waits for",
                                         [ON_READERS] = "waits for readers",
-                                        [ON_END] = "waits for the end of a thread"};
+                                        [ON_END] = "waits for the end of a thread",
+                                        [ON_REST] = "waits for a rest"};
     char text[400] = "nobody can run";
     bool all_ended = true;
     for (int i = 0; i < explorer->n_threads; i++) {
@@ -111,6 +112,9 @@ static int list_options(signed char *options, bool is_running, bool is_free) {
             if ((thread != self || !is_running) && (thread->status == READY || may_time_out))
                 options[n++] = (signed char)i;
         }
+    for (int i = 0; n == 0 && i < explorer->n_threads; i++)
+        if (explorer->threads[i].status == ON_REST)
+            options[n++] = (signed char)i;
     if (is_running && self->may_be_killed && explorer->kills_left > 0)
         options[n++] = KILL;
     return n;
@@ -128,6 +132,7 @@ void schedule(bool is_free) {
         explorer->kills_left--;
         if (explorer->is_tracing)
             trace("", "is killed");
+        store_drain(self); /* nobody hears of the end of a process before its stores have arrived */
         announce_end(self, KILLED);
         begin_step();
         schedule(true);
@@ -139,6 +144,8 @@ void schedule(bool is_free) {
     if (next->status == ON_FUTEX) {
         next->status = READY;
         next->timed_out = true;
+    } else if (next->status == ON_REST) {
+        next->status = READY;
     }
     switch_to(next);
 }
@@ -215,6 +222,12 @@ bool model_await_end(const char *name) {
     store_drain(explorer->current);
     learn(awaited->history + awaited->status);
     return awaited->status == KILLED;
+}
+
+void model_await_rest(void) {
+    schedule_point(true);
+    store_drain(explorer->current);
+    schedule_block(ON_REST, NULL);
 }
 
 int schedule_count(void) {

@@ -108,6 +108,10 @@ void model_dead(void *start_, size_t bytes) {
     (void)bytes;
 }
 
+void model_await_rest(void) {
+    sched_yield();
+}
+
 static void run_once(void) {
     scenario->setup();
     n_threads = 0;

@@ -9,7 +9,12 @@
 #include "platform/clock.h"
 #include "platform/futex.h"
 #include "platform/thread.h"
+#include "structures/recover.h"
 #include <limits.h>
+#include <stdlib.h>
+
+/* One death rarely leaves more than one. */
+enum { MOST_ORPHANS_AT_ONCE = 16 };
 
 static void wake(struct undelivered *undelivered) {
     filchi_futex_wake(&undelivered->bell.value, 1, true);
@@ -70,9 +75,37 @@ static void deliver(struct notifier *notifier, struct block *block) {
         filchi_future_deliver_deferred(future, state_generation(state));
 }
 
+static void deliver_rest(struct notifier *notifier, const struct orphan *orphan) {
+    filch_future *future = entry_future(notifier->pool->arena, orphan->entry);
+    uint32_t generation = entry_generation(orphan->entry);
+    switch (filchi_future_find_rest(future, generation, orphan->was_left)) {
+    case REST_NOTHING:
+        break;
+    case REST_DELIVERY:
+        filchi_future_defer(future);
+        deliver(notifier, block_of(future));
+        break;
+    case REST_BLOCK:
+        filchi_future_destroy(future);
+        break;
+    }
+}
+
+/* Orphans that are in the list are no orphans. */
+static void find_orphans(struct notifier *notifier, const struct block *block,
+                         struct orphan *orphans, size_t n) {
+    for (; n > 0 && block != NULL; block = filch_load_relaxed(&block->next))
+        for (size_t i = 0; i < n; i++)
+            if (orphans[i].entry != 0 &&
+                entry_future(notifier->pool->arena, orphans[i].entry) == &block->future)
+                orphans[i].entry = 0;
+}
+
 /* In a frame, so that the program's report hook, too, counts as code inside of the pool: it must not wait
  * for the pool's end. */
-static void deliver_all(struct notifier *notifier, struct block *block) {
+static void deliver_all(struct notifier *notifier, struct block *block, struct orphan *orphans,
+                        size_t n_orphans) {
+    find_orphans(notifier, block, orphans, n_orphans);
     struct frame frame;
     uint32_t generation = filchi_process_generation();
     frame_init(&frame, notifier->pool, NULL, "filch_on_report");
@@ -82,8 +115,27 @@ static void deliver_all(struct notifier *notifier, struct block *block) {
         deliver(notifier, block);
         execute_leave_if_forked(generation);
     }
+    for (size_t i = 0; i < n_orphans; i++)
+        if (orphans[i].entry != 0) {
+            deliver_rest(notifier, &orphans[i]);
+            execute_leave_if_forked(generation);
+        }
     filchi_frame_leave(&frame);
     filchi_error_give(notifier->pool->arena, frame.raised);
+}
+
+/* Orphans first, the stack then. */
+static void serve(struct notifier *notifier) {
+    struct undelivered *undelivered = notifier->pool->undelivered;
+    pthread_mutex_lock(&notifier->mail);
+    struct orphan *orphans = notifier->orphans;
+    size_t n = notifier->n_orphans;
+    notifier->orphans = NULL;
+    notifier->n_orphans = notifier->orphans_capacity = 0;
+    filch_store_seq_cst(&undelivered->n_orphans, 0u);
+    pthread_mutex_unlock(&notifier->mail);
+    deliver_all(notifier, take_all(&undelivered->newest), orphans, n);
+    free(orphans);
 }
 
 static void end_round(struct undelivered *undelivered) {
@@ -95,8 +147,9 @@ static void end_round(struct undelivered *undelivered) {
 
 /* Sleeps until there is something. Returns: false if there will not be. */
 static bool sleep_on(struct undelivered *undelivered) {
-    filch_store_seq_cst(&undelivered->bell, 1u);                      /* UNDELIVERED */
-    bool has_more = filch_load_seq_cst(&undelivered->newest) != NULL; /* UNDELIVERED */
+    filch_store_seq_cst(&undelivered->bell, 1u);                        /* UNDELIVERED */
+    bool has_more = filch_load_seq_cst(&undelivered->newest) != NULL || /* UNDELIVERED */
+                    filch_load_seq_cst(&undelivered->n_orphans) != 0;
     bool is_to_end = filch_load_seq_cst(&undelivered->is_to_end) != 0;
     if (!has_more && !is_to_end)
         (void)filchi_futex_wait(&undelivered->bell.value, 1, FILCHI_NEVER, true);
@@ -110,14 +163,14 @@ static void *notify(void *arg) {
     filchi_thread_set_name("filch_notify", 0);
     do {
         filch_store_seq_cst(&undelivered->is_busy, 1u);
-        deliver_all(notifier, take_all(&undelivered->newest));
+        serve(notifier);
         end_round(undelivered);
     } while (sleep_on(undelivered));
     return NULL;
 }
 
 int filchi_notifier_start(struct notifier *notifier, struct pool *pool) {
-    notifier->pool = pool;
+    *notifier = (struct notifier){.pool = pool};
     pthread_mutex_init(&notifier->mail, NULL);
     int error = filchi_thread_start(&notifier->thread, notify, notifier, 0);
     notifier->is_running = error == 0;
@@ -134,6 +187,8 @@ void filchi_notifier_stop(struct notifier *notifier) {
     filchi_notifier_rouse(undelivered);
     pthread_join(notifier->thread, NULL);
     pthread_mutex_destroy(&notifier->mail);
+    free(notifier->orphans);
+    notifier->orphans = NULL;
     notifier->is_running = false;
 }
 
@@ -141,6 +196,7 @@ void filchi_notifier_stop(struct notifier *notifier) {
  * notifier's hands has been delivered. */
 static bool is_idle(struct undelivered *undelivered) {
     return filch_load_seq_cst(&undelivered->newest) == NULL &&
+           filch_load_seq_cst(&undelivered->n_orphans) == 0 &&
            filch_load_seq_cst(&undelivered->is_busy) == 0;
 }
 
@@ -158,11 +214,50 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
     return idle ? FILCH_OK : FILCH_TIMEOUT;
 }
 
+/* With the lock held. Without memory the future is not freed before the pool is. */
+static void adopt(struct notifier *notifier, uint64_t entry, bool was_left) {
+    if (notifier->n_orphans == notifier->orphans_capacity) {
+        size_t capacity = notifier->orphans_capacity + MOST_ORPHANS_AT_ONCE;
+        struct orphan *larger = realloc(notifier->orphans, capacity * sizeof *larger);
+        if (larger == NULL)
+            return;
+        notifier->orphans = larger;
+        notifier->orphans_capacity = capacity;
+    }
+    notifier->orphans[notifier->n_orphans++] = (struct orphan){entry, was_left};
+    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans, (uint32_t)notifier->n_orphans);
+}
+
+void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry, bool was_left) {
+    pthread_mutex_lock(&notifier->mail);
+    adopt(notifier, entry, was_left);
+    pthread_mutex_unlock(&notifier->mail);
+    filchi_notifier_rouse(notifier->pool->undelivered);
+}
+
+struct disowning {
+    struct notifier *notifier;
+    uint32_t owner;
+};
+
+static void disown(void *cell, void *arg) {
+    struct disowning *self = arg;
+    filch_future *future = cell;
+    if (filchi_future_disown(future, self->owner))
+        adopt(self->notifier, entry_of(future, state_generation(future_state(future))), false);
+}
+
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker) {
+    struct disowning self = {notifier, worker->number};
     pthread_mutex_lock(&notifier->mail);
     filch_store_relaxed(&worker->mail, NULL); /* all of it is MAILED, and found by that */
-    filchi_future_disown(&worker->producer.futures);
+    filchi_heap_walk(&worker->producer.futures, disown, &self);
+    const struct producer *p = filch_load_acquire(&worker->producer.scheduler->outside);
+    for (; p != NULL; p = p->next) /* PRODUCER-MADE */
+        if (p->process == worker->number + 1)
+            filchi_heap_walk(&p->futures, disown, &self);
     pthread_mutex_unlock(&notifier->mail);
+    filchi_notifier_rouse(notifier->pool->undelivered);
 }
 
 void filchi_notifier_serve_mail(struct worker *worker) {

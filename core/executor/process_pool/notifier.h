@@ -19,6 +19,11 @@
  * opener's process keeps that from what the notifier is mailing just then. It is never held while the
  * program's code runs, so a callback that blocks holds up only callbacks.
  *
+ * Whether a worker that died had pushed a block nobody can tell. So who sees to its end gives the future to
+ * the notifier as an orphan (filchi_notifier_adopt), which takes its orphans first and the stack next: the
+ * dead pushes no more, so an orphan that is not in there is in nobody's hands, and what is left to be done
+ * for it is done.
+ *
  * Edges:
  *   UNDELIVERED  push (seq_cst), then a look at the bell (seq_cst) against bell set (seq_cst), then a look
  *                at the stack (seq_cst): the notifier sees the block or is woken
@@ -36,7 +41,14 @@ struct undelivered {
     filch_atomic_u32 is_busy;   /* it may have taken some that it has not delivered */
     filch_atomic_u32 n_rounds;  /* that it has come to the end of; a futex */
     filch_atomic_u32 n_waiting; /* for all to be delivered */
+    filch_atomic_u32 n_orphans; /* that it has not looked at */
     filch_atomic_u32 is_to_end;
+};
+
+/* Of a dead worker: a queue entry; `was_left`: what was to be delivered had been left to others. */
+struct orphan {
+    uint64_t entry;
+    bool was_left;
 };
 
 /* The opener's. */
@@ -44,7 +56,9 @@ struct notifier {
     struct pool *pool;
     pthread_t thread;
     bool is_running;
-    pthread_mutex_t mail; /* around mailing and disowning */
+    pthread_mutex_t mail; /* around mailing and disowning, and the orphans */
+    struct orphan *orphans;
+    size_t n_orphans, orphans_capacity;
 };
 
 /* Leaves the delivery of this block to the notifier. Any process. */
@@ -62,6 +76,9 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
 /* A worker process has ended, in whatever way, and nobody has taken its place: its handles and callbacks
  * are gone. Runs none of the program's code. */
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker);
+
+/* A worker process has ended that may have been about to deliver this future, which is done. */
+void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry, bool was_left);
 
 /* Somebody who died may have pushed and not rung. Harmless if not. */
 void filchi_notifier_rouse(struct undelivered *undelivered);

@@ -34,6 +34,10 @@ static int request_worker(filch_executor *executor, struct worker *worker) {
     return 0;
 }
 
+static bool has_started(const filch_executor *executor, const struct worker *worker) {
+    return slot_state(&process_pool_of(executor)->shared->slots[worker->number]) != SLOT_FREE;
+}
+
 static void move_worker(filch_executor *executor, struct worker *worker) {
     if (executor->plan->placements != NULL)
         filchi_crew_bind(executor->plan, worker);
@@ -49,25 +53,13 @@ static void signal_all(struct process_pool *self, int number) {
     filchi_server_ring(self);
 }
 
-/* Returns: false if the deadline passed first. */
-static bool await_none(struct pool *pool, uint64_t deadline_ns) {
-    for (bool in_time = true;;) {
-        uint32_t n_live = filch_load_acquire(&pool->n_live);
-        if ((n_live & ~POOL_ENDED) == 0)
-            return true;
-        if (!in_time)
-            return false;
-        in_time = filchi_futex_wait(&pool->n_live.value, n_live, deadline_ns, false);
-    }
-}
-
 static void end_workers(filch_executor *executor, int number, bool may_wait) {
     struct process_pool *self = process_pool_of(executor);
     struct pool *pool = executor->pool;
     filch_store_seq_cst(&self->shared->is_ending, 1u); /* REQUESTED */
     signal_all(self, number);
     uint64_t deadline_ns = number == SIGKILL ? FILCHI_NEVER : filchi_clock_ns() + PATIENCE_NS;
-    while (may_wait && !await_none(pool, deadline_ns)) {
+    while (may_wait && !filchi_roster_await_none(&pool->roster, deadline_ns)) {
         signal_all(self, SIGKILL);
         deadline_ns = FILCHI_NEVER;
     }
@@ -86,6 +78,7 @@ static void join_workers(filch_executor *executor) {
         return; /* its opening failed */
     filchi_reaper_stop(self);
     filchi_notifier_stop(&self->notifier);
+    filchi_process_pool_end_limbo(self);
 }
 
 static void close_descriptors(struct process_pool *self) {
@@ -110,8 +103,10 @@ static const struct pool_operations process_pool_operations = {
     .takes_pointers = false,
     .stops_tasks = true,
     .start_worker = request_worker,
+    .has_started = has_started,
     .move_worker = move_worker,
     .after_task = filchi_worker_process_after_task,
+    .limit_task = filchi_worker_process_limit_task,
     .join_workers = join_workers,
     .end_workers = end_workers,
     .find_pid = find_pid,
@@ -206,6 +201,7 @@ static int start(struct process_pool *self) {
     memset(self->shared, 0, bytes);
     self->shared->n_slots = n_slots;
     pool->undelivered = &self->shared->undelivered;
+    pool->host.lives = process_shared_lives(self->shared);
     int error = open_descriptors(self);
     if (error == 0)
         error = start_server(self);

@@ -20,11 +20,16 @@ struct process_pool {
     struct notifier notifier;
     pthread_t reaper;
     bool has_reaper;
+    filch_atomic_u32
+        is_reaper_ready;      /* 1: it has all the memory that it needs; 2: there was none */
     uint32_t n_failed_starts; /* in a row; the reaper's */
-    int bell;                 /* the opener's end of a socket pair, */
-    int server_bell;          /* the server's; in the opener -1 once the server is there */
-    int server_watch;         /* pidfd of the server; -1: none */
-    int opener_watch;         /* pidfd of the opener; in the opener -1 once the server is there */
+    uint64_t *limbo; /* blocks that may be free and not marked so: queue entries; the reaper's */
+    size_t n_limbo;
+    uint64_t n_limbo_cells; /* that a dead worker may have given back, or not: those stay in use */
+    int bell;               /* the opener's end of a socket pair, */
+    int server_bell;        /* the server's; in the opener -1 once the server is there */
+    int server_watch;       /* pidfd of the server; -1: none */
+    int opener_watch;       /* pidfd of the opener; in the opener -1 once the server is there */
     pid_t opener;
     sigset_t mask;             /* of the thread that opened the pool, and */
     struct sigaction on_child; /* how it handles SIGCHLD */
@@ -52,9 +57,20 @@ void filchi_reaper_stop(struct process_pool *self);
 /* In the tasks' own process, when one has returned: what it printed goes out. */
 void filchi_worker_process_after_task(struct worker *worker);
 
-/* What a dead worker process left is put in order: see recover.c. By the reaper. */
-void filchi_process_pool_recover(struct process_pool *self, struct worker *worker,
-                                 const struct slot *slot);
+/* The calling worker begins a task that may run until then. */
+void filchi_worker_process_limit_task(struct worker *worker, uint64_t deadline_ns);
+
+/* Stops the tasks that have run past their limit. Returns: when the next one will have, or FILCHI_NEVER. By
+ * the reaper. */
+uint64_t filchi_process_pool_stop_late(struct process_pool *self);
+
+/* What a worker process left is put in order: see recover.c. By the reaper. Returns: false if it is to be
+ * called again in a while. */
+bool filchi_process_pool_recover(struct process_pool *self, struct worker *worker,
+                                 struct slot *slot);
+
+/* No worker is left, and no reaper. */
+void filchi_process_pool_end_limbo(struct process_pool *self);
 
 /* How the process ended, of a slot that is DEAD. */
 struct process_end filchi_process_pool_read_end(const struct slot *slot);

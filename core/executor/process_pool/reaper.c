@@ -6,9 +6,11 @@
 
 #include "platform/clock.h"
 #include "platform/fork.h"
+#include "platform/futex.h"
 #include "platform/process.h"
 #include "platform/thread.h"
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +23,9 @@ enum { REAPER_TAG = 0xffff };
 /* So many processes in a row that ended before they were ready are no accident. */
 enum { MOST_FAILED_STARTS = 3 };
 
+/* Where somebody who is in the middle of something has to be awaited. */
+static const uint64_t TRY_AGAIN_NS = 1000000;
+
 /* How long a worker may take to die of its server's death. */
 enum { ORPHAN_MS = 5000 };
 
@@ -30,6 +35,7 @@ struct process_end filchi_process_pool_read_end(const struct slot *slot) {
 
 static void free_slot(struct process_pool *self, struct slot *slot, struct worker *worker) {
     filch_store_relaxed(&slot->pid, 0u);
+    slot->is_noted = false;
     filch_store_release(&slot->state, (uint32_t)SLOT_FREE); /* SLOT */
     filchi_pool_worker_left(self->executor, worker);
 }
@@ -51,18 +57,19 @@ static void see_to_failed_start(struct process_pool *self, struct slot *slot,
                           self->n_failed_starts, worker->number, how);
 }
 
-static void bury(struct process_pool *self, uint32_t number) {
+/* Returns: false if it is to be tried again in a while. */
+static bool bury(struct process_pool *self, uint32_t number) {
     struct slot *slot = &self->shared->slots[number];
     struct worker *worker = scheduler_worker(self->executor->pool->scheduler, number);
     uint32_t last_state = filch_load_relaxed(&slot->last_state);
-    filchi_notifier_disown(&self->notifier, worker);
-    if (last_state == SLOT_STARTING)
-        see_to_failed_start(self, slot, worker);
-    else
+    if (last_state != SLOT_STARTING)
         self->n_failed_starts = 0;
-    if (last_state != SLOT_LEAVING)
-        filchi_process_pool_recover(self, worker, slot);
+    else if (!slot->is_noted)
+        see_to_failed_start(self, slot, worker);
+    if (!filchi_process_pool_recover(self, worker, slot))
+        return false;
     free_slot(self, slot, worker);
+    return true;
 }
 
 static void see_to_unforked(struct process_pool *self, uint32_t number) {
@@ -73,14 +80,17 @@ static void see_to_unforked(struct process_pool *self, uint32_t number) {
     filchi_pool_worker_failed(worker, error);
 }
 
-static void bury_all(struct process_pool *self) {
+/* Returns: false if somebody is left. */
+static bool bury_all(struct process_pool *self) {
+    bool is_done = true;
     for (uint32_t i = 0; i < self->shared->n_slots; i++) {
         enum slot_state state = slot_state(&self->shared->slots[i]);
         if (state == SLOT_DEAD)
-            bury(self, i);
+            is_done = bury(self, i) && is_done;
         else if (state == SLOT_UNFORKED)
             see_to_unforked(self, i);
     }
+    return is_done;
 }
 
 /* The process has ended, or does so soon: it dies of its server's death. */
@@ -116,10 +126,21 @@ static bool is_quitting(const struct process_pool *self) {
     return filch_load_acquire(&self->shared->is_to_quit) != 0;
 }
 
+/* For poll, which is to come back after it. */
+static int milliseconds_until(uint64_t deadline_ns) {
+    uint64_t now_ns = filchi_clock_ns();
+    if (deadline_ns == FILCHI_NEVER)
+        return -1;
+    if (deadline_ns <= now_ns)
+        return 0;
+    uint64_t ms = (deadline_ns - now_ns) / 1000000 + 1;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
 /* Returns: false if the server has ended. */
-static bool await_bell(struct process_pool *self) {
+static bool await_bell(struct process_pool *self, uint64_t deadline_ns) {
     struct pollfd events[] = {{self->bell, POLLIN, 0}, {self->server_watch, POLLIN, 0}};
-    (void)poll(events, self->server_watch >= 0 ? 2 : 1, -1);
+    (void)poll(events, self->server_watch >= 0 ? 2 : 1, milliseconds_until(deadline_ns));
     while (recv(self->bell, (char[64]){0}, 64, MSG_DONTWAIT) > 0)
         ;
     return (events[0].revents & (POLLHUP | POLLERR | POLLNVAL)) == 0 && events[1].revents == 0;
@@ -129,20 +150,34 @@ static void *reap(void *arg) {
     struct process_pool *self = arg;
     filchi_fork_set_name(self->crew.prefix, "reap");
     filchi_process_serve_on_thread(self->executor->pool, REAPER_TAG);
-    while (await_bell(self))
-        bury_all(self);
-    bury_all(self);
-    if (!is_quitting(self)) {
-        see_to_lost_server(self);
-        bury_all(self);
+    /* Now: a death may come when all memory is in use. */
+    bool has_producer = filchi_pool_producer(self->executor->pool) != NULL;
+    filch_store_release(&self->is_reaper_ready, has_producer ? 1u : 2u); /* READY */
+    filchi_futex_wake(&self->is_reaper_ready.value, 1, false);
+    if (!has_producer)
+        return NULL;
+    for (uint64_t next_ns = FILCHI_NEVER; await_bell(self, next_ns);) {
+        bool is_done = bury_all(self);
+        next_ns = filchi_process_pool_stop_late(self);
+        uint64_t soon_ns = filchi_clock_ns() + TRY_AGAIN_NS;
+        if (!is_done && next_ns > soon_ns)
+            next_ns = soon_ns;
     }
+    if (!is_quitting(self))
+        see_to_lost_server(self);
+    while (!bury_all(self)) /* others are still in the middle of something, or about to die of it */
+        filchi_thread_yield();
     return NULL;
 }
 
 int filchi_reaper_start(struct process_pool *self) {
     int error = filchi_thread_start(&self->reaper, reap, self, 0);
     self->has_reaper = error == 0;
-    return error;
+    if (error != 0)
+        return error;
+    while (filch_load_acquire(&self->is_reaper_ready) == 0) /* READY */
+        (void)filchi_futex_wait(&self->is_reaper_ready.value, 0, FILCHI_NEVER, false);
+    return filch_load_relaxed(&self->is_reaper_ready) == 1 ? 0 : ENOMEM;
 }
 
 void filchi_reaper_stop(struct process_pool *self) {

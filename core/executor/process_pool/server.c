@@ -188,6 +188,8 @@ void filchi_server_main(void *arg) {
         await_events(&server);
         reap(&server);
         send_signals(&server);
+        if (filch_exchange_acquire(&server.shared->has_new_deadline, 0u) != 0)
+            server.has_news = true;
         if (filch_load_seq_cst(&server.shared->is_to_quit) != 0 && server.n_children == 0)
             _exit(0);
         start_requested(&server);

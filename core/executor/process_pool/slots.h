@@ -42,6 +42,7 @@ struct slot {
     filch_atomic_u32 wait_status; /* of one that is DEAD; of one that is UNFORKED: an errno value */
     filch_atomic_u32 signal;      /* which the server is to send it; 0: none */
     filch_atomic_u32 n_tasks;     /* that this process has begun, up to its limit */
+    bool is_noted;                /* the reaper has counted its death */
     char why[SLOT_WHY_BYTES];     /* it was not ready */
 };
 
@@ -49,15 +50,27 @@ struct process_shared {
     struct undelivered undelivered;
     pid_t server;
     uint32_t n_slots;
-    filch_atomic_u32 is_ending;           /* the server starts no more workers, */
-    filch_atomic_u32 is_server_gone;      /* nobody serves requests */
-    filch_atomic_u32 is_to_quit;          /* and is to end, once it has none */
-    filch_atomic_u64 nearest_deadline_ns; /* of the tasks that run; 0: none */
+    filch_atomic_u32 is_ending;      /* the server starts no more workers, */
+    filch_atomic_u32 is_server_gone; /* nobody serves requests */
+    filch_atomic_u32 is_to_quit;     /* and is to end, once it has none */
+    filch_atomic_u64
+        nearest_deadline_ns;           /* of the tasks that run; 0: none that the reaper knows of */
+    filch_atomic_u32 has_new_deadline; /* the server is to tell the reaper */
     struct slot slots[];
 };
 
+static inline size_t process_shared_lives_at(uint32_t n_slots) {
+    size_t at = sizeof(struct process_shared) + n_slots * sizeof(struct slot);
+    return (at + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+}
+
 static inline size_t process_shared_bytes(uint32_t n_slots) {
-    return sizeof(struct process_shared) + n_slots * sizeof(struct slot);
+    return process_shared_lives_at(n_slots) + (n_slots + 1) * sizeof(struct process_life);
+}
+
+/* By tag. */
+static inline struct process_life *process_shared_lives(struct process_shared *shared) {
+    return (struct process_life *)((char *)shared + process_shared_lives_at(shared->n_slots));
 }
 
 static inline enum slot_state slot_state(const struct slot *slot) {

@@ -41,6 +41,22 @@ void filchi_worker_process_after_task(struct worker *worker) {
         filchi_worker_retire(worker);
 }
 
+/* Edge LIMITED: the task is on the stack of runs, and RUNNING, then the look at the nearest deadline (fence);
+ * the reaper forgets that (seq_cst) before it looks at all stacks. One that is late there and not RUNNING
+ * yet it passes over. */
+void filchi_worker_process_limit_task(struct worker *worker, uint64_t deadline_ns) {
+    (void)worker;
+    filch_atomic_u64 *nearest = &here.self->shared->nearest_deadline_ns;
+    filch_fence_seq_cst();
+    uint64_t before = filch_load_seq_cst(nearest); /* LIMITED */
+    do {
+        if (before != 0 && before <= deadline_ns)
+            return;
+    } while (!filch_cas_seq_cst(nearest, &before, deadline_ns));   /* LIMITED */
+    filch_store_seq_cst(&here.self->shared->has_new_deadline, 1u); /* REQUESTED */
+    filchi_server_ring(here.self);
+}
+
 static _Noreturn void leave(int status) {
     flush();
     _exit(status);

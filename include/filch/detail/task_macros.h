@@ -151,7 +151,8 @@
         filch_atomic_u64 *filch_running = filch_watch->running;                                    \
         (void)filch_to;                                                                            \
         for (size_t filch_at = 0; filch_at < filch_n; filch_in++) {                                \
-            filch_store_relaxed(filch_running, (uint64_t)(uintptr_t)filch_in);                     \
+            /* release: whoever reads it after a death finds all results before it */              \
+            filch_store_release(filch_running, (uint64_t)(uintptr_t)filch_in);                     \
             call;                                                                                  \
             filch_at++;                                                                            \
             if (*filch_raised != NULL)                                                             \
