@@ -1,8 +1,10 @@
 /* torture.c: the ledger, and what must hold. */
+#include "kill_point.h" /* first: before the default of its hook */
+
 #include "torture.h"
 
-#include "kill_point.h"
 #include <errno.h>
+#include <execinfo.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,9 +17,10 @@
 
 struct table *table;
 char torture_where[128];
+filch_executor *torture_pool;
 __thread uint64_t torture_left;
 static __thread unsigned armed_in;
-static int last_id;
+static atomic_int last_id;
 
 void torture_fail(const char *format, ...) {
     va_list list;
@@ -26,6 +29,13 @@ void torture_fail(const char *format, ...) {
     vfprintf(stderr, format, list);
     va_end(list);
     fprintf(stderr, "\n");
+    if (torture_pool != NULL)
+        (void)filch_describe(torture_pool, stderr);
+    if (getenv("TORTURE_HOLD") != NULL) {
+        fprintf(stderr, "process %d holds\n", (int)getpid());
+        for (;;)
+            pause();
+    }
     abort();
 }
 
@@ -44,6 +54,10 @@ void torture_pass(void) {
         torture_left = 0;
     else if (--torture_left == 0) {
         atomic_fetch_add(&table->n_kills, 1);
+        if (getenv("TORTURE_TRACE") != NULL) {
+            void *places[24];
+            backtrace_symbols_fd(places, backtrace(places, 24), 2);
+        }
         kill(getpid(), SIGKILL);
     }
 }
@@ -63,16 +77,24 @@ void torture_open(void) {
     pthread_atfork(NULL, NULL, arm_at_start);
 }
 
-int torture_new_id(void) {
-    if (last_id + 1 == MOST_TASKS)
+int torture_new_ids(int n) {
+    int last = atomic_fetch_add(&last_id, n) + n;
+    if (last >= MOST_TASKS)
         torture_fail("more than %d tasks in a round", MOST_TASKS);
-    return ++last_id;
+    return last - n + 1;
+}
+
+int torture_last_id(void) {
+    return atomic_load(&last_id);
 }
 
 void torture_reset(void) {
-    for (int i = 0; i <= last_id; i++)
+    for (int i = 0; i <= torture_last_id(); i++) {
         atomic_store(&table->n_runs[i], 0);
-    last_id = 0;
+        atomic_store(&table->may_rerun[i], 0);
+        atomic_store(&table->n_calls[i], 0);
+    }
+    atomic_store(&last_id, 0);
 }
 
 long torture_run(int id) {
@@ -80,7 +102,7 @@ long torture_run(int id) {
     return torture_expect(id);
 }
 
-static void check_crash(const struct entry *entry, const filch_error *error) {
+void torture_check_crash(const struct entry *entry, const filch_error *error) {
     int n_runs = atomic_load(&table->n_runs[entry->id]);
     if (error->signal != SIGKILL || error->pid <= 0)
         torture_fail("task %d failed: %s (signal %d, pid %d)", entry->id, error->message,
@@ -100,7 +122,7 @@ bool torture_check(struct entry *entry) {
         torture_fail("task %d has not ended; it ran %d times, and is %s", entry->id, n_runs,
                      filch_running(entry->future) ? "running" : "pending");
     if (status == FILCH_FAILED)
-        check_crash(entry, filch_exception(entry->future));
+        torture_check_crash(entry, filch_exception(entry->future));
     else if (status != FILCH_OK)
         torture_fail("task %d: %s", entry->id, filch_error_message());
     else if (value != torture_expect(entry->id))
@@ -112,7 +134,7 @@ bool torture_check(struct entry *entry) {
     return status == FILCH_FAILED;
 }
 
-static double now_s(void) {
+double torture_now_s(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
@@ -126,7 +148,7 @@ static filch_stats_snapshot read_stats(filch_executor *executor) {
 }
 
 void torture_await_rest(filch_executor *executor, unsigned n_replaced) {
-    double end = now_s() + TORTURE_LIMIT_S;
+    double end = torture_now_s() + TORTURE_LIMIT_S;
     for (;;) {
         filch_stats_snapshot stats = read_stats(executor);
         if ((unsigned)stats.replaced == n_replaced && stats.idle >= stats.started &&
@@ -135,8 +157,8 @@ void torture_await_rest(filch_executor *executor, unsigned n_replaced) {
         /* One more death, of somebody who was armed. */
         if (atomic_load(&table->n_kills) > n_replaced)
             n_replaced = atomic_load(&table->n_kills);
-        if (now_s() > end) {
-            (void)filch_describe(executor, stderr);
+        if (torture_now_s() > end) {
+            torture_pool = executor;
             torture_fail("the pool does not come to rest: %d of %u deaths seen to, %d of %d idle, "
                          "%ju pending, %ju running",
                          stats.replaced, n_replaced, stats.idle, stats.started,
@@ -146,11 +168,19 @@ void torture_await_rest(filch_executor *executor, unsigned n_replaced) {
     }
 }
 
+void torture_await_count(atomic_int *count, int n, const char *what) {
+    double end = torture_now_s() + TORTURE_LIMIT_S;
+    while (atomic_load(count) < n && torture_now_s() < end)
+        sched_yield();
+    if (atomic_load(count) != n)
+        torture_fail("%d of %d %s", atomic_load(count), n, what);
+}
+
 /* Comes to the meeting, and waits for the others. */
 static long meet(int n) {
     atomic_fetch_add(&table->meeting, 1);
-    double end = now_s() + TORTURE_LIMIT_S;
-    while (atomic_load(&table->meeting) < n && now_s() < end)
+    double end = torture_now_s() + TORTURE_LIMIT_S;
+    while (atomic_load(&table->meeting) < n && torture_now_s() < end)
         sched_yield();
     return atomic_load(&table->meeting) >= n;
 }

@@ -20,6 +20,8 @@ struct table {
     atomic_int meeting;       /* how many tasks have come to it */
     atomic_int go;            /* lets tasks that hold go */
     atomic_int n_runs[MOST_TASKS];
+    atomic_int may_rerun[MOST_TASKS]; /* so many times, by retries */
+    atomic_int n_calls[MOST_TASKS];   /* of callbacks that were added in workers */
 };
 extern struct table *table;
 
@@ -33,8 +35,14 @@ struct entry {
 
 void torture_open(void);
 
-/* A new id whose runs are counted. */
-int torture_new_id(void);
+/* New ids whose runs are counted, by any thread of the program. Returns: the first one. */
+int torture_new_ids(int n);
+static inline int torture_new_id(void) {
+    return torture_new_ids(1);
+}
+
+/* The largest one of this round. */
+int torture_last_id(void);
 
 /* Forgets all ids. Nothing may run. */
 void torture_reset(void);
@@ -50,8 +58,14 @@ static inline long torture_expect(int id) {
  * Releases the future. Returns: true if it failed. */
 bool torture_check(struct entry *entry);
 
+/* The second part of that, for an error that somebody has at hand. */
+void torture_check_crash(const struct entry *entry, const filch_error *error);
+
 /* Waits until the pool rests with `n_replaced` deaths seen to: all workers asleep. */
 void torture_await_rest(filch_executor *executor, unsigned n_replaced);
+
+/* Waits until all `n` of something have come, which nobody else waits for. */
+void torture_await_count(atomic_int *count, int n, const char *what);
 
 /* All workers run at the same time: the pool is whole. */
 void torture_check_whole(filch_executor *executor, int n_workers);
@@ -59,11 +73,15 @@ void torture_check_whole(filch_executor *executor, int n_workers);
 /* All that was submitted has ended, and the numbers say so. */
 void torture_check_counts(filch_executor *executor);
 
-/* Ends the program: says what is wrong, where it was, and how to get there again. */
+/* Ends the program: says what is wrong, where it was, and how to get there again. With TORTURE_HOLD in the
+ * environment all stays as it is, for a debugger. */
 _Noreturn void torture_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What the program is doing, for torture_fail. */
+/* What the program is doing, and with which pool (NULL: none), for torture_fail. */
 extern char torture_where[128];
+extern filch_executor *torture_pool;
+
+double torture_now_s(void);
 
 /* A hang is found by the limit of each wait; ends the program. */
 enum { TORTURE_LIMIT_S = 30 };
