@@ -9,6 +9,8 @@
 static filch_executor *open_pool(const char *kind, int workers) {
     if (strcmp(kind, "thread") == 0)
         return filch_thread_pool(.max_workers = workers);
+    if (strcmp(kind, "process") == 0)
+        return filch_process_pool(.max_workers = workers);
     return NULL;
 }
 

@@ -89,11 +89,16 @@ static filch_executor *open_thread_pool(int workers) {
     return filch_thread_pool(.max_workers = workers, .thread_name_prefix = "digest");
 }
 
+static filch_executor *open_process_pool(int workers) {
+    return filch_process_pool(.max_workers = workers, .thread_name_prefix = "digest");
+}
+
 static const struct pool {
     const char *name;
     filch_executor *(*open)(int workers);
 } pools[] = {
     {"thread", open_thread_pool},
+    {"process", open_process_pool},
 };
 
 static const struct pool *find_pool(const char *name) {
@@ -148,7 +153,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
 static const struct argp argp = {
     .options =
         (const struct argp_option[]){
-            {"pool", 'p', "KIND", 0, "The kind of pool: thread (default)", 0},
+            {"pool", 'p', "KIND", 0, "The kind of pool: thread (default), process", 0},
             {"workers", 'w', "N", 0, "How many workers; 0 (default): one per usable core", 0},
             {"ordered", 'o', NULL, 0, "Print in input order, not as files are done", 0},
             {"quiet", 'q', NULL, 0, "Print the total alone", 0},

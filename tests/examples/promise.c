@@ -27,13 +27,10 @@ static void *work(void *arg) {
     return NULL;
 }
 
-/* A task may wait for it: its worker takes other tasks meanwhile. */
-static long wait_for_job(filch_future *job) {
-    long value = 0;
-    filch_result(job, &value);
-    return value;
+static long cube(long x) {
+    return x * x * x;
 }
-FILCH_TASK(long, wait_for_job, filch_future *);
+FILCH_TASK(long, cube, long);
 
 int main(void) {
     struct job jobs[JOBS] = {{.x = 3}, {.x = 4}, {.x = -5}, {.x = 6}};
@@ -41,15 +38,18 @@ int main(void) {
         jobs[i].future = filch_future_new(sizeof(long));
     filch_cancel(jobs[1].future);
     filch_with (ex, filch_thread_pool(.max_workers = 1)) {
-        filch_future *task = filch_submit(ex, wait_for_job, jobs[3].future);
+        filch_future *task = filch_submit(ex, cube, 6);
         pthread_t worker;
         if (pthread_create(&worker, NULL, work, jobs) != 0)
             return 1;
-        long value;
-        if (filch_result(task, &value) == FILCH_OK)
-            printf("the task saw %ld\n", value);
-        filch_release(task);
+        filch_future *both[] = {task, jobs[3].future};
+        long value = 0, job = 0;
+        filch_wait(both, 2, FILCH_ALL_COMPLETED, FILCH_FOREVER, NULL);
+        filch_result(task, &value);
+        filch_result(jobs[3].future, &job);
         pthread_join(worker, NULL);
+        printf("a task gave %ld, job 3 %ld\n", value, job);
+        filch_release(task);
     }
     for (int i = 0; i < JOBS; i++) {
         const filch_error *error = filch_exception(jobs[i].future);

@@ -1,35 +1,17 @@
 /* What a future can be asked: done, running, a result with a time limit, cancel, a callback. */
 #include <filch/filch.h>
-#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 
 /* A door that a task waits at, so that this program is the same each time. */
 struct door {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool reached;
-    bool open;
+    sem_t reached;
+    sem_t open;
 };
 
-static void pass(struct door *door, bool reached, bool open) {
-    pthread_mutex_lock(&door->lock);
-    door->reached |= reached;
-    door->open |= open;
-    pthread_cond_broadcast(&door->changed);
-    while (!door->open)
-        pthread_cond_wait(&door->changed, &door->lock);
-    pthread_mutex_unlock(&door->lock);
-}
-
-static void wait_until_reached(struct door *door) {
-    pthread_mutex_lock(&door->lock);
-    while (!door->reached)
-        pthread_cond_wait(&door->changed, &door->lock);
-    pthread_mutex_unlock(&door->lock);
-}
-
 static const char *deliver(struct door *door) {
-    pass(door, true, false);
+    sem_post(&door->reached);
+    sem_wait(&door->open);
     return "the parcel";
 }
 FILCH_TASK(const char *, deliver, struct door *);
@@ -45,14 +27,16 @@ static void announce(filch_future *future, void *arg) {
 }
 
 int main(void) {
-    static struct door door = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
     filch_future *first = NULL, *second = NULL;
     const char *what = "nothing";
 
     filch_with (ex, filch_thread_pool(.max_workers = 1)) {
-        first = filch_submit(ex, deliver, &door);
-        second = filch_submit(ex, deliver, &door); /* has to wait for the only worker */
-        wait_until_reached(&door);
+        struct door *door = filch_shared_alloc(ex, sizeof *door); /* threads and processes see it */
+        sem_init(&door->reached, 1, 0);
+        sem_init(&door->open, 1, 0);
+        first = filch_submit(ex, deliver, door);
+        second = filch_submit(ex, deliver, door); /* has to wait for the only worker */
+        sem_wait(&door->reached);
         show("first started:", first);
         show("second waits:", second);
 
@@ -67,7 +51,9 @@ int main(void) {
         status = filch_result(second, &what);
         printf("second: %s, %s\n", filch_status_name(status), what);
 
-        pass(&door, false, true);
+        sem_post(&door->open);
+        filch_join(first);
+        filch_shared_free(ex, door);
     } /* waits for the first and its callback */
 
     show("first ended:", first);
