@@ -293,13 +293,26 @@ CONTRACT_ALONE(process_death, before_the_first_task) {
     filch_close(ex);
 }
 
-/* No process to be had: root has no limit, so this is somebody else. */
+/* No process to be had: root has no limit, so this is somebody else. Room is there for the opener with its
+ * two threads, and for the server. */
 static int run_without_processes(void *arg) {
     (void)arg;
-    struct rlimit limit = {0, 0};
+    enum { SOMEBODY = 54321 };
+    struct rlimit limit = {4, 4};
+    if (setgid(SOMEBODY) != 0 || setuid(SOMEBODY) != 0)
+        return 0;
+    CHECK_EQ(setrlimit(RLIMIT_NPROC, &limit), 0);
     filch_executor *ex = filch_process_pool(.max_workers = 2);
     CHECK_NOT_NULL(ex);
-    (void)limit;
+    filch_future *future = filch_submit(ex, twice, 1);
+    if (future != NULL) {
+        CHECK_EQ(filch_join(future), FILCH_BROKEN);
+        CHECK_STR_HAS(filch_exception(future)->message, "no worker could be started");
+        CHECK_STR_HAS(filch_exception(future)->message, "temporarily unavailable");
+        filch_release(future);
+    }
+    CHECK_NULL(filch_submit(ex, twice, 1));
+    CHECK_EQ(filch_error_status(), FILCH_BROKEN);
     filch_close(ex);
     return 0;
 }

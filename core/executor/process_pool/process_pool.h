@@ -21,8 +21,7 @@ struct process_pool {
     pthread_t reaper;
     bool has_reaper;
     filch_atomic_u32
-        is_reaper_ready;      /* 1: it has all the memory that it needs; 2: there was none */
-    uint32_t n_failed_starts; /* in a row; the reaper's */
+        is_reaper_ready; /* 1: it has all the memory that it needs; 2: there was none */
     uint64_t *limbo; /* blocks that may be free and not marked so: queue entries; the reaper's */
     size_t n_limbo;
     uint64_t n_limbo_cells; /* that a dead worker may have given back, or not: those stay in use */

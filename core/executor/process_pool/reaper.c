@@ -47,14 +47,14 @@ static void see_to_failed_start(struct process_pool *self, struct slot *slot,
     struct process_end end = filchi_process_pool_read_end(slot);
     char how[64];
     filchi_fork_explain_end(end, how, sizeof how);
-    self->n_failed_starts++;
+    uint32_t n_failed = filch_fetch_add_relaxed(&self->shared->n_failed_starts, 1u) + 1;
     if (end.exit_status == EXIT_NOT_READY && slot->why[0] != '\0')
         filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, slot->why);
-    else if (self->n_failed_starts >= MOST_FAILED_STARTS)
+    else if (n_failed >= MOST_FAILED_STARTS)
         filchi_pool_break(pool,
                           "%u workers in a row ended before their first task; the last one, "
                           "worker %u, %s",
-                          self->n_failed_starts, worker->number, how);
+                          n_failed, worker->number, how);
 }
 
 /* Returns: false if it is to be tried again in a while. */
@@ -62,9 +62,7 @@ static bool bury(struct process_pool *self, uint32_t number) {
     struct slot *slot = &self->shared->slots[number];
     struct worker *worker = scheduler_worker(self->executor->pool->scheduler, number);
     uint32_t last_state = filch_load_relaxed(&slot->last_state);
-    if (last_state != SLOT_STARTING)
-        self->n_failed_starts = 0;
-    else if (!slot->is_noted)
+    if (last_state == SLOT_STARTING && !slot->is_noted)
         see_to_failed_start(self, slot, worker);
     if (!filchi_process_pool_recover(self, worker, slot))
         return false;

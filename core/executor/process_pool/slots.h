@@ -50,9 +50,10 @@ struct process_shared {
     struct undelivered undelivered;
     pid_t server;
     uint32_t n_slots;
-    filch_atomic_u32 is_ending;      /* the server starts no more workers, */
-    filch_atomic_u32 is_server_gone; /* nobody serves requests */
-    filch_atomic_u32 is_to_quit;     /* and is to end, once it has none */
+    filch_atomic_u32 n_failed_starts; /* in a row: processes that ended before they were ready */
+    filch_atomic_u32 is_ending;       /* the server starts no more workers, */
+    filch_atomic_u32 is_server_gone;  /* nobody serves requests */
+    filch_atomic_u32 is_to_quit;      /* and is to end, once it has none */
     filch_atomic_u64
         nearest_deadline_ns;           /* of the tasks that run; 0: none that the reaper knows of */
     filch_atomic_u32 has_new_deadline; /* the server is to tell the reaper */
