@@ -10,6 +10,7 @@ struct options bench_options = {
     .workload = "",
     .setup = {.workers = 1, .submitters = 1},
     .size = 1000000,
+    .bytes = 64 << 20,
     .seconds = 10,
 };
 
@@ -37,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'n':
         o->size = strtoul(arg, NULL, 10);
         return 0;
+    case 'b':
+        o->bytes = strtoul(arg, NULL, 10);
+        return 0;
     case 's':
         o->setup.spin_s = strtod(arg, NULL);
         return 0;
@@ -61,7 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (o->workload[0] == '\0' || o->setup.workers == 0 || o->setup.submitters == 0 ||
-            o->size == 0)
+            o->size == 0 || o->bytes == 0)
             argp_usage(state);
         return 0;
     default:
@@ -76,6 +80,9 @@ static const struct workload *find_workload(const char *name) {
     for (const struct workload *w = bench_pool_workloads; w->name != NULL; w++)
         if (strcmp(name, w->name) == 0)
             return w;
+    for (const struct workload *w = bench_process_workloads; w->name != NULL; w++)
+        if (strcmp(name, w->name) == 0)
+            return w;
     bench_fail("unknown workload: %s", name);
 }
 
@@ -83,7 +90,8 @@ int main(int argc, char **argv) {
     static const struct argp_option argp_options[] = {
         {"workers", 'w', "N", 0, "workers (1)", 0},
         {"submitters", 'm', "N", 0, "submitters: threads (1)", 0},
-        {"size", 'n', "N", 0, "tasks, trips, items, bursts (1000000)", 0},
+        {"size", 'n', "N", 0, "tasks, trips, items, bursts, kills (1000000)", 0},
+        {"bytes", 'b', "N", 0, "argument: its bytes (67108864)", 0},
         {"spin", 's', "SECONDS", 0, "search before sleep (0: the default; -1: none)", 0},
         {"pause", 'p', "SECONDS", 0, "roundtrip, storm: sleep before each (0)", 0},
         {"work", 'k', "SECONDS", 0, "storm: length of a task (0)", 0},
@@ -96,7 +104,7 @@ int main(int argc, char **argv) {
     static const struct argp argp = {
         argp_options,
         parse,
-        "futures|submitters|memory|roundtrip|map|loop|storm|idle",
+        "futures|submitters|memory|roundtrip|map|loop|storm|idle|argument|argument_shared|heal",
         "One contender, one workload, one line of JSON for each measurement. Status 77: the "
         "contender does not do this.",
         NULL,
@@ -109,6 +117,8 @@ int main(int argc, char **argv) {
     if (!workload->is_possible() || (setup->spin_s > 0 && !bench_contender.can_spin))
         return EXIT_UNSUPPORTED;
     setup->size = bench_options.size > setup->workers ? bench_options.size : setup->workers;
+    setup->bytes = bench_options.bytes;
+    measure_init();
     if (bench_options.place == PLACE_SAME)
         measure_pin_same();
     bench_contender.open(setup);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +31,15 @@ static __attribute__((noinline, unused)) long bench_wide(long a, long b, long c,
     return a + b + c + d + e;
 }
 
+/* The task with a large argument: one byte of each page, so that whoever runs it sees all of it. */
+static __attribute__((noinline, unused)) long bench_pages(const void *data, size_t size) {
+    const unsigned char *bytes = (const unsigned char *)data;
+    long sum = 0;
+    for (size_t i = 0; i < size; i += 4096)
+        sum += bytes[i];
+    return sum;
+}
+
 /* The task of a burst: 2i + 1 after as much work as the command line says. */
 long bench_busy(long i);
 
@@ -39,6 +49,7 @@ struct setup {
     double spin_s;       /* idle workers search so long before they sleep: 0: as the library thinks
                             best; < 0: not at all, where that can be asked for */
     size_t size;         /* most tasks of one lane, most items of a map or loop */
+    size_t bytes;        /* of a large argument */
 };
 
 struct contender {
@@ -71,6 +82,20 @@ struct contender {
     long (*roundtrip)(long i); /* one bench_small(i): submit, wait, its result */
     long (*burst)(size_t n);   /* bench_busy(0 .. n-1): submit, wait for all; the sum */
 
+    /* bench_pages(data, size), run by a worker: of a copy that is made on the way, or in memory of
+     * `alloc` where it lies. */
+    long (*argument)(const void *data, size_t size);
+    long (*argument_shared)(const void *data, size_t size);
+
+    /* For workers that are processes; NULL: they are threads. worker: that of a pool of one. heal: one
+     * bench_small(i), as roundtrip, after the worker was killed; false: the pool is broken. */
+    pid_t (*worker)(void);
+    bool (*heal)(long i, long *result);
+
+    /* Memory for the arrays of loop and argument_shared; NULL: any will do. */
+    void *(*alloc)(size_t size);
+    void (*dealloc)(void *memory);
+
     /* bench_small of every item. map gives the sum, having had each result in input order; loop
      * stores them, by the library's parallel loop over ranges. */
     long (*map)(const long *items, size_t n);
@@ -83,9 +108,11 @@ extern const struct contender bench_contender;
 void bench_gate_pass(void);
 
 /* A futex wait and wake on one word, without any spinning. wait returns when `*word` is not
- * `value`. */
+ * `value`. The shared pair is for words that several processes see. */
 void bench_futex_wait(uint32_t *word, uint32_t value);
 void bench_futex_wake(uint32_t *word);
+void bench_shared_wait(uint32_t *word, uint32_t value);
+void bench_shared_wake(uint32_t *word);
 
 /* For libraries without futures: how many tasks of a lane are still to be done. The waiter sleeps
  * until the last one is. Both words on lines of their own. */
@@ -104,6 +131,9 @@ static inline void countdown_finish(struct countdown *countdown) {
 
 /* Memory for good, touched and so resident; or the end of the program. Aligned to 128 bytes. */
 void *bench_alloc(size_t size);
+
+/* Memory that processes forked from now on share, cleared and not yet touched; until the end. */
+void *bench_shared_alloc(size_t size);
 
 /* Ends the program: a result was wrong, or a call failed. */
 void bench_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -1,7 +1,7 @@
 /* measure.c: clock, futex, placement, counters. All that the harness asks of the system. */
 #include "measure.h"
+#include "processes.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -76,22 +77,57 @@ void countdown_wait(struct countdown *countdown) {
     bench_futex_wait(&countdown->is_done, 0);
 }
 
-/* The gate: a worker that entered stays in until it is opened. */
-static uint32_t gate_entered, gate_opened;
+void bench_shared_wait(uint32_t *word, uint32_t value) {
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
+        syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
+}
+
+void bench_shared_wake(uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void *bench_shared_alloc(size_t size) {
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        bench_fail("no memory for %zu bytes", size);
+    return p;
+}
+
+void *measure_alloc(size_t size) {
+    if (bench_contender.alloc == NULL)
+        return bench_alloc(size);
+    void *p = bench_contender.alloc(size);
+    memset(p, 0xA5, size);
+    return p;
+}
+
+void measure_free(void *memory) {
+    if (bench_contender.alloc == NULL)
+        free(memory);
+    else
+        bench_contender.dealloc(memory);
+}
+
+/* The gate: a worker that entered, thread or process, stays in until it is opened. */
+static struct gate { uint32_t entered, opened; } * gate;
+
+void measure_init(void) {
+    gate = bench_shared_alloc(sizeof *gate);
+}
 
 void bench_gate_pass(void) {
-    __atomic_store_n(&gate_entered, 1, __ATOMIC_RELEASE);
-    bench_futex_wake(&gate_entered);
-    bench_futex_wait(&gate_opened, 0);
+    __atomic_store_n(&gate->entered, 1, __ATOMIC_RELEASE);
+    bench_shared_wake(&gate->entered);
+    bench_shared_wait(&gate->opened, 0);
 }
 
 void measure_wait_gate(void) {
-    bench_futex_wait(&gate_entered, 0);
+    bench_shared_wait(&gate->entered, 0);
 }
 
 void measure_open_gate(void) {
-    __atomic_store_n(&gate_opened, 1, __ATOMIC_RELEASE);
-    bench_futex_wake(&gate_opened);
+    __atomic_store_n(&gate->opened, 1, __ATOMIC_RELEASE);
+    bench_shared_wake(&gate->opened);
 }
 
 long measure_status_kb(const char *name) {
@@ -129,29 +165,51 @@ void measure_pin_same(void) {
     pin(0, allowed_cpu(0));
 }
 
+static void pin_theirs(pid_t thread, void *cpu) {
+    if (thread != getpid())
+        pin(thread, *(const int *)cpu);
+}
+
+static void pin_process(pid_t process, void *cpu) {
+    processes_for_threads(process, pin_theirs, cpu);
+}
+
 void measure_pin_apart(void) {
     int mine = allowed_cpu(0), theirs = allowed_cpu(1);
-    DIR *dir = opendir("/proc/self/task");
-    if (dir == NULL)
-        bench_fail("/proc/self/task: %s", strerror(errno));
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (thread > 0 && thread != getpid())
-            pin(thread, theirs);
-    }
-    closedir(dir);
+    processes_for_threads(getpid(), pin_theirs, &theirs);
+    processes_for_others(gate, pin_process, &theirs);
     pin(0, mine);
 }
 
-struct usage measure_usage(bool of_this_thread) {
+static void add_process(pid_t process, void *usage) {
+    processes_add_usage(process, usage);
+}
+
+static struct usage usage_of(int who) {
     struct rusage usage;
-    getrusage(of_this_thread ? RUSAGE_THREAD : RUSAGE_SELF, &usage);
+    getrusage(who, &usage);
     return (struct usage){
         .cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6,
         .voluntary = usage.ru_nvcsw,
         .involuntary = usage.ru_nivcsw,
     };
+}
+
+struct usage measure_usage(bool of_this_thread) {
+    static struct usage looking; /* what the search for processes itself took so far: taken off */
+    struct usage others = {0, 0, 0};
+    if (!of_this_thread && bench_contender.worker != NULL) {
+        struct usage before = usage_of(RUSAGE_THREAD);
+        processes_for_others(gate, add_process, &others);
+        struct usage took = measure_difference(usage_of(RUSAGE_THREAD), before);
+        looking = (struct usage){looking.cpu_s + took.cpu_s, looking.voluntary + took.voluntary,
+                                 looking.involuntary + took.involuntary};
+    }
+    struct usage all = usage_of(of_this_thread ? RUSAGE_THREAD : RUSAGE_SELF);
+    all = measure_difference(all, looking);
+    return (struct usage){all.cpu_s + others.cpu_s, all.voluntary + others.voluntary,
+                          all.involuntary + others.involuntary};
 }
 
 struct usage measure_difference(struct usage a, struct usage b) {

@@ -12,6 +12,7 @@ struct options {
     const char *workload;
     struct setup setup;
     size_t size; /* as given; setup.size is what the contender has to make room for */
+    size_t bytes;
     double pause_s;
     double work_s;
     double seconds;
@@ -26,14 +27,22 @@ struct workload {
     void (*run)(void);
     bool enters_itself; /* `run` is not called by contender.enter, but calls it */
 };
-/* The tables of workloads_tasks.c and workloads_pool.c; ended by a NULL name. */
-extern const struct workload bench_task_workloads[], bench_pool_workloads[];
+/* The tables of workloads_*.c; ended by a NULL name. */
+extern const struct workload bench_task_workloads[], bench_pool_workloads[],
+    bench_process_workloads[];
 
 /* Most workloads run in the same pool once cold, where its memory is new, and then so many times
  * warm; of these the median is reported. */
 enum { N_WARM = 5 };
 /* The pass with the median time of `total_ns[1 .. N_WARM]`. */
 int measure_median_pass(const double *total_ns);
+
+/* Before the contender opens: what its worker processes have to inherit. */
+void measure_init(void);
+
+/* contender.alloc, or bench_alloc: touched. */
+void *measure_alloc(size_t size);
+void measure_free(void *memory);
 
 uint64_t measure_now_ns(void);
 void measure_sleep(double seconds);
@@ -43,11 +52,11 @@ long measure_status_kb(const char *name);
 
 /* The calling thread, or all threads, on the first of the usable processors. */
 void measure_pin_same(void);
-/* This thread on one processor, all other threads of the process on another, whatever the contender
- * did about it. */
+/* This thread on one processor, all other threads of the process, and all worker processes, on
+ * another, whatever the contender did about it. */
 void measure_pin_apart(void);
 
-/* CPU time and context switches. */
+/* CPU time and context switches: of the calling thread, or of all threads and worker processes. */
 struct usage {
     double cpu_s;
     long voluntary;

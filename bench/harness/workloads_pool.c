@@ -13,8 +13,7 @@ static bool has_loop(void) {
     return bench_contender.loop != NULL;
 }
 
-static long *make_items(size_t n) {
-    long *items = bench_alloc(n * sizeof *items);
+static long *fill(long *items, size_t n) {
     for (size_t i = 0; i < n; i++)
         items[i] = (long)i;
     return items;
@@ -31,7 +30,7 @@ static void print_items(const double *total_ns) {
 /* The items one after another into the library's map, the results out of it in the same order. */
 static void run_map(void) {
     size_t n = bench_options.size;
-    long *items = make_items(n);
+    long *items = fill(bench_alloc(n * sizeof *items), n);
     double total_ns[1 + N_WARM];
     for (int pass = 0; pass <= N_WARM; pass++) {
         uint64_t start = measure_now_ns();
@@ -46,7 +45,8 @@ static void run_map(void) {
 /* The library's parallel loop, from one array to another that has its memory already. */
 static void run_loop(void) {
     size_t n = bench_options.size;
-    long *items = make_items(n), *results = bench_alloc(n * sizeof *results);
+    long *items = fill(measure_alloc(n * sizeof *items), n),
+         *results = measure_alloc(n * sizeof *results);
     double total_ns[1 + N_WARM];
     for (int pass = 0; pass <= N_WARM; pass++) {
         uint64_t start = measure_now_ns();
@@ -59,8 +59,8 @@ static void run_loop(void) {
         }
     }
     print_items(total_ns);
-    free(items);
-    free(results);
+    measure_free(items);
+    measure_free(results);
 }
 
 static bool has_burst(void) {

@@ -1,7 +1,7 @@
 /* baseline.c: what the machine itself takes.
  *
- * futures, submitters, map, loop: a loop of calls in the thread that asks. memory: the 48 bytes of a
- * task alone. roundtrip: two threads that hand a number over, through two futexes, or by watching
+ * futures, submitters, map, loop: a loop of calls in the thread that asks. argument: one copy, into new
+ * memory, and a call. memory: the 48 bytes of a task alone. roundtrip: two threads that hand a number over, through two futexes, or by watching
  * two words when asked to spin. storm: a futex for each worker, and a countdown. idle: threads
  * asleep in a futex.
  */
@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct wide {
     long args[5];
@@ -144,6 +145,16 @@ static void loop(const long *items, long *out, size_t n) {
         out[i] = bench_small(items[i]);
 }
 
+static long argument(const void *data, size_t size) {
+    void *copy = malloc(size);
+    if (copy == NULL)
+        bench_fail("no memory");
+    memcpy(copy, data, size);
+    long sum = bench_pages(copy, size);
+    free(copy);
+    return sum;
+}
+
 const struct contender bench_contender = {
     .name = "baseline",
     .note = "a serial loop; bare futexes or spinning",
@@ -157,6 +168,8 @@ const struct contender bench_contender = {
     .submit_wide = submit_wide,
     .roundtrip = roundtrip,
     .burst = burst,
+    .argument = argument,
+    .argument_shared = bench_pages,
     .map = map,
     .loop = loop,
 };
