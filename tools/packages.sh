@@ -18,6 +18,7 @@ check_packages=(clang clang-format clang-tidy doxygen libclang-rt-14-dev)
 # where there is none; a JDK is used where there is one.)
 bench_packages=(
     libtbb-dev libglib2.0-dev clang libomp-dev librust-rayon-dev python3
+    python3-joblib python3-mpi4py openmpi-bin
     gnuplot-nox strace
 )
 

@@ -82,6 +82,11 @@ struct contender {
     long (*roundtrip)(long i); /* one bench_small(i): submit, wait, its result */
     long (*burst)(size_t n);   /* bench_busy(0 .. n-1): submit, wait for all; the sum */
 
+    /* bench_small of every item. map gives the sum, having had each result in input order; loop
+     * stores them, by the library's parallel loop over ranges. */
+    long (*map)(const long *items, size_t n);
+    void (*loop)(const long *items, long *results, size_t n);
+
     /* bench_pages(data, size), run by a worker: of a copy that is made on the way, or in memory of
      * `alloc` where it lies. */
     long (*argument)(const void *data, size_t size);
@@ -95,11 +100,6 @@ struct contender {
     /* Memory for the arrays of loop and argument_shared; NULL: any will do. */
     void *(*alloc)(size_t size);
     void (*dealloc)(void *memory);
-
-    /* bench_small of every item. map gives the sum, having had each result in input order; loop
-     * stores them, by the library's parallel loop over ranges. */
-    long (*map)(const long *items, size_t n);
-    void (*loop)(const long *items, long *results, size_t n);
 };
 
 extern const struct contender bench_contender;

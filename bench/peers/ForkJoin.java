@@ -23,7 +23,7 @@ public class ForkJoin {
     static final int WARM_UP = 5, N_WARM = 5, N_PASSES = 1 + WARM_UP + N_WARM, UNSUPPORTED = 77;
     static final Map<String, String> options = new HashMap<>(Map.of("workers", "1",
         "submitters", "1", "size", "1000000", "spin", "0", "pause", "0", "work", "0", "seconds",
-        "10", "place", "free", "round", "0"));
+        "10", "place", "free", "round", "0", "bytes", "0"));
     static String workload;
     static int n, workers, submitters;
     static ForkJoinPool pool;

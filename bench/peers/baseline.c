@@ -168,8 +168,8 @@ const struct contender bench_contender = {
     .submit_wide = submit_wide,
     .roundtrip = roundtrip,
     .burst = burst,
-    .argument = argument,
-    .argument_shared = bench_pages,
     .map = map,
     .loop = loop,
+    .argument = argument,
+    .argument_shared = bench_pages,
 };

@@ -115,3 +115,29 @@ if(BENCH_PYTHON)
 else()
     bench_known(python)
 endif()
+
+# --- Python's pools of processes: by the first interpreter that has what the pool needs ---
+# bench_python_pool(name pool import-statement)
+function(bench_python_pool name pool statement)
+    foreach(python ${BENCH_PYTHON} /usr/bin/python3)
+        execute_process(COMMAND ${python} -c "${statement}"
+                        RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+        if(status EQUAL 0)
+            bench_known(${name} ${python} ${CMAKE_CURRENT_SOURCE_DIR}/peers/python.py --pool=${pool})
+            return()
+        endif()
+    endforeach()
+    bench_known(${name})
+endfunction()
+find_program(BENCH_MPIEXEC mpiexec)
+bench_python_pool(python_process process "import concurrent.futures")
+bench_python_pool(loky loky "
+try:
+    import loky
+except ImportError:
+    import joblib.externals.loky")
+if(BENCH_MPIEXEC)
+    bench_python_pool(mpi4py mpi4py "import mpi4py.futures")
+else()
+    bench_known(mpi4py)
+endif()

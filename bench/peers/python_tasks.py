@@ -1,5 +1,6 @@
 """What python.py has run, in a module of its own, so that workers of all kinds can import it."""
 
+import mmap
 import os
 import time
 
@@ -26,15 +27,12 @@ def pages(data):
     return sum(data[::4096])
 
 
-def pages_of(name):
-    """The same in shared memory, which stays attached."""
-    # Registered once more, the end of this worker would be taken for a leak.
-    from multiprocessing import resource_tracker, shared_memory
-    if name not in attached:
-        register, resource_tracker.register = resource_tracker.register, lambda *_: None
-        attached[name] = shared_memory.SharedMemory(name)
-        resource_tracker.register = register
-    return pages(attached[name].buf)
+def pages_of(path):
+    """The same in memory that processes share, which stays attached."""
+    if path not in attached:
+        with open(path, "rb") as file:
+            attached[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    return pages(attached[path])
 
 
 def pass_gate(path):

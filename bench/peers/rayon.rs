@@ -15,6 +15,7 @@ pub struct Setup {
     submitters: c_uint,
     spin_s: f64,
     size: usize,
+    bytes: usize,
 }
 
 #[repr(C, align(128))]
@@ -42,6 +43,7 @@ pub struct Contender {
     burst: extern "C" fn(usize) -> c_long,
     map: extern "C" fn(*const c_long, usize) -> c_long,
     r#loop: extern "C" fn(*const c_long, *mut c_long, usize),
+    for_processes: [usize; 6], // `argument` and what follows it: NULL
 }
 unsafe impl Sync for Contender {}
 
@@ -221,4 +223,5 @@ pub static bench_contender: Contender = Contender {
     burst,
     map,
     r#loop: par_loop,
+    for_processes: [0; 6],
 };
