@@ -185,12 +185,14 @@ static void add_process(pid_t process, void *usage) {
     processes_add_usage(process, usage);
 }
 
+/* (The CPU time of getrusage is that of the last tick.) */
 static struct usage usage_of(int who) {
     struct rusage usage;
+    struct timespec used;
     getrusage(who, &usage);
+    clock_gettime(who == RUSAGE_THREAD ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &used);
     return (struct usage){
-        .cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6,
+        .cpu_s = (double)used.tv_sec + (double)used.tv_nsec * 1e-9,
         .voluntary = usage.ru_nvcsw,
         .involuntary = usage.ru_nivcsw,
     };

@@ -113,7 +113,7 @@ static void run_storm(void) {
  * clock to look at. */
 static void run_idle(void) {
     enter_burst();
-    measure_sleep(0.5);
+    measure_sleep(fmin(0.5, bench_options.seconds / 2)); /* workers go to sleep */
     struct usage before = measure_difference(measure_usage(false), measure_usage(true));
     uint64_t start = measure_now_ns();
     measure_sleep(bench_options.seconds);

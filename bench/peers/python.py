@@ -192,7 +192,8 @@ def run_map(pool, options):
 def usage(who):
     """CPU seconds, voluntary and other context switches."""
     used = resource.getrusage(who)
-    return used.ru_utime + used.ru_stime, used.ru_nvcsw, used.ru_nivcsw
+    clock = time.CLOCK_THREAD_CPUTIME_ID if who == resource.RUSAGE_THREAD else time.CLOCK_PROCESS_CPUTIME_ID
+    return time.clock_gettime(clock), used.ru_nvcsw, used.ru_nivcsw
 
 
 def process_usage(pids):
@@ -254,7 +255,7 @@ def others_usage(pids):
 def run_idle(pool, options):
     burst(pool, options)
     pids = worker_pids(pool, options)
-    time.sleep(0.5)
+    time.sleep(min(0.5, options.seconds / 2))
     before = others_usage(pids)
     start = time.monotonic()
     time.sleep(options.seconds)
