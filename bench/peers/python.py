@@ -16,6 +16,9 @@ import threading
 import time
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 
+# No files among the sources, neither by us nor by workers that start anew.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 from python_tasks import busy, pages, pages_of, pass_gate, pid_after, small, wide
 
 UNSUPPORTED = 77
