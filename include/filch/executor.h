@@ -58,6 +58,7 @@ FILCH_API void filch_close(filch_executor *executor);
  * FILCH_INVALID; FILCH_UNSUPPORTED: threads cannot be ended from outside.
  * Python: ProcessPoolExecutor.terminate_workers, kill_workers. */
 FILCH_API filch_status filch_terminate_workers(filch_executor *executor);
+/** See filch_terminate_workers. */
 FILCH_API filch_status filch_kill_workers(filch_executor *executor);
 
 /** filch_with (ex, filch_thread_pool(...)) { ... } else { ... }
