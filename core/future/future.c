@@ -6,6 +6,7 @@
 #include "future/error.h"
 #include "future/subscribers.h"
 #include "platform/futex.h"
+#include "platform/thread.h"
 
 /* Is the calling process (in its thread mode: thread) the one that has the handles? */
 static bool is_own(const filch_future *future) {
@@ -297,7 +298,7 @@ void filchi_future_deliver_mailed(filch_future *future) {
 static void begin_count(struct process_life *life, filch_future *future, uint32_t generation,
                         filch_atomic_u64 *counter) {
     while (filch_exchange_acquire(&life->is_counting, 1u) != 0)
-        cpu_relax();
+        filchi_thread_yield();
     uint64_t n_before = filch_load_relaxed(counter);
     filch_store_release(&life->generation, generation);   /* ANNOUNCED: read after the death */
     filch_store_release(&life->counter, (void *)counter); /* ANNOUNCED */

@@ -107,9 +107,9 @@ struct worker {
     struct worker *lucky; /* its last victim; NULL: the last try there failed */
     uint64_t random;
     struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
+    struct intent intent;
     struct worker_counters counters;
     _Alignas(CACHE_LINE) unsigned char batch_ring[sizeof(struct ring) + BATCH * sizeof(uint64_t)];
-    struct intent intent;
 };
 
 enum { SCHEDULER_STOPPING = 1, SCHEDULER_BROKEN = 2, SCHEDULER_CANCELLING = 4 };

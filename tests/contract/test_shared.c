@@ -210,8 +210,8 @@ CONTRACT(shared, in_a_forked_child) {
     filch_executor *ex = pool->open(1);
     filch_executor *closed = pool->open(1);
     char *memory = filch_shared_alloc(ex, 100), *left = filch_shared_alloc(closed, 100000);
-    strcpy(memory, "the parent's");
-    strcpy(left, "the parent's");
+    memcpy(memory, "the parent's", sizeof "the parent's");
+    memcpy(left, "the parent's", sizeof "the parent's");
     filch_close(closed);
     fflush(NULL);
     pid_t child = fork();

@@ -8,7 +8,7 @@
 static int divide(int dividend, int divisor) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* this one is on purpose */
     if (divisor == 0)
-        raise(SIGFPE); /* as a division does on some machines */
+        return raise(SIGFPE); /* as a division does on some machines */
     return dividend / divisor;
 }
 FILCH_TASK(int, divide, int, int);

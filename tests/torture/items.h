@@ -10,14 +10,14 @@ enum result { LONG, RAISED, BYTES, TEXT, SHARED, LATE };
 
 struct item {
     struct entry entry;
-    enum result result;
-    bool waits; /* for other tasks */
     size_t size;
     char *memory;
-    bool is_cancelled;
-    bool is_late; /* its time limit has ended it */
+    enum result result;
     int n_callbacks;
     atomic_int n_called;
+    bool waits; /* for other tasks */
+    bool is_cancelled;
+    bool is_late; /* its time limit has ended it */
 };
 
 /* So far. */

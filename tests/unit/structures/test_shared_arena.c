@@ -49,10 +49,10 @@ static size_t resident_chunks(const void *run, size_t n) {
 static char *run_of_both;
 
 static void write_as_a_child(void) {
-    strcpy(run_of_both, "a child");
+    memcpy(run_of_both, "a child", sizeof "a child");
     char *own = filchi_arena_take(arena, 2, CHUNK_RUN);
     CHECK_NOT_NULL(own);
-    strcpy(own, "the child's own");
+    memcpy(own, "the child's own", sizeof "the child's own");
     *(char **)(void *)(run_of_both + 64) = own;
 }
 
