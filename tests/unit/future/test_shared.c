@@ -212,8 +212,8 @@ TEST(shared, a_worker_has_consumers_too) {
     gate_wait(&gates[0], 1);
     run_here(*made, FUTURE_FINISHED, true);
     await_child(child);
+    deliver_deferred(); /* if it was given back before it had been delivered */
     expect_state(*made, FUTURE_PHASE, FUTURE_FREE);
-    CHECK_EQ(atomic_load(&it.deferred->n), 0);
     host_close();
 }
 
