@@ -12,9 +12,9 @@ enum { STEP = 16 };
 /* A reading is good for so long. */
 enum { READING_NS = 10 * 1000 * 1000 };
 
-/* So many free chunks (256 MiB, or an eighth of the arena) keep their pages, or half as many as are in use.
- * Making a page costs 2.2 us, giving it back 0.6: a task with an argument of 64 MiB would pay 45 ms. */
-enum { SPARE_CHUNKS = 4096, SPARE_PART = 8 };
+/* So many free chunks (64 MiB) keep their pages, or half as many as are in use. Making a page costs
+ * 2.2 us, giving it back 0.6: a task with an argument of 64 MiB would pay 45 ms. */
+enum { SPARE_CHUNKS = 1024 };
 
 static void read_headroom(struct arena *arena, uint64_t now_ns) {
     filch_store_relaxed(&arena->left, (uint64_t)filchi_headroom_read(arena->headroom));
@@ -116,11 +116,7 @@ bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_e
 
 void filchi_backing_release(struct arena *arena, uint32_t at, size_t n) {
     uint64_t taken = filch_fetch_add_relaxed(&arena->n_taken, -(uint64_t)n) - n;
-    uint64_t most = arena->n_chunks / SPARE_PART;
-    if (most > SPARE_CHUNKS)
-        most = SPARE_CHUNKS;
-    if (most < taken / 2)
-        most = taken / 2;
+    uint64_t most = taken / 2 > SPARE_CHUNKS ? taken / 2 : SPARE_CHUNKS;
     if (filch_fetch_add_relaxed(&arena->n_spare, (uint64_t)n) + n <= most)
         return;
     filch_fetch_add_relaxed(&arena->n_spare, -(uint64_t)n);

@@ -119,7 +119,7 @@ TEST(shared_arena, too_small_and_too_large) {
 }
 
 TEST(shared_arena, pages_of_freed_runs_stay_within_limits) {
-    open_arena((size_t)512 * MIB);
+    open_arena((size_t)256 * MIB);
     enum { N = 600 }; /* chunks: 37.5 MiB */
     char *first = filchi_arena_take(arena, N, CHUNK_RUN),
          *second = filchi_arena_take(arena, N, CHUNK_RUN);
@@ -129,7 +129,7 @@ TEST(shared_arena, pages_of_freed_runs_stay_within_limits) {
     memset(second, 2, (size_t)N * CHUNK_BYTES);
     filchi_arena_give(arena, first);
     CHECK_EQ(resident_chunks(first, N), N);
-    filchi_arena_give(arena, second); /* more than an eighth would be spare */
+    filchi_arena_give(arena, second); /* more than 64 MiB would be spare */
     CHECK_EQ(resident_chunks(second, N), 0);
     check_valid();
     CHECK_PTR_EQ(filchi_arena_take(arena, N + 8, CHUNK_RUN), first); /* its pages, and some more */
