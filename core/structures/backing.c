@@ -12,9 +12,9 @@ enum { STEP = 16 };
 /* A reading is good for so long. */
 enum { READING_NS = 10 * 1000 * 1000 };
 
-/* So many free chunks (64 MiB) keep their pages, or half as many as are in use. Making a page costs
+/* So many free chunks (68 MiB) keep their pages, or half as many as are in use. Making a page costs
  * 2.2 us, giving it back 0.6: a task with an argument of 64 MiB would pay 45 ms. */
-enum { SPARE_CHUNKS = 1024 };
+enum { SPARE_CHUNKS = 1088 };
 
 static void read_headroom(struct arena *arena, uint64_t now_ns) {
     filch_store_relaxed(&arena->left, (uint64_t)filchi_headroom_read(arena->headroom));
