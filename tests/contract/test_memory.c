@@ -126,7 +126,7 @@ CONTRACT(memory, of_one_long_task) {
         filch_executor *ex = pool->open(workers);
         check_long(filch_submit(ex, keep_four_ahead, 1000), 2000);
         long before = resident_kib();
-        check_long(filch_submit(ex, keep_four_ahead, ROUNDS(1000000)), 2 * ROUNDS(1000000));
+        check_long(filch_submit(ex, keep_four_ahead, ROUNDS(300000)), 2 * ROUNDS(300000));
         check_grown(resident_kib() - before, 4096);
         filch_close(ex);
     }
