@@ -35,7 +35,7 @@ struct model_scenario {
     /* Gives back what `setup` took; not called by the explorer. */
     void (*teardown)(void);
     bool reclaims;   /* filchi_reclaim_wait is called */
-    bool is_large;   /* stores are delayed with one preemption only, not with two */
+    bool is_large;   /* one preemption less, but for --long: see explorer.c */
     bool keeps_time; /* no deadline passes, so that a time-out hides no lost wake-up */
 };
 
