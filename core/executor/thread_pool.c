@@ -217,7 +217,7 @@ static int start_notifier(struct thread_pool *self) {
         return errno;
     memset(undelivered, 0, sizeof *undelivered);
     pool->undelivered = undelivered;
-    return filchi_notifier_start(&self->notifier, pool);
+    return filchi_notifier_start(&self->notifier, pool, NULL);
 }
 
 filch_executor *filchi_thread_pool_open_stand_ins(const char *function,

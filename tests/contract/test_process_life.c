@@ -293,6 +293,74 @@ CONTRACT(process_life, pools_in_tasks) {
     filch_close(ex);
 }
 
+/* --- a task that becomes somebody else: its worker may send the server no signal any more ------------ */
+
+static int become_somebody(struct gate *gate) {
+    uid_t somebody = (uid_t)(1000000 + getpid());
+    if (geteuid() == 0 && (setgid(somebody) != 0 || setuid(somebody) != 0))
+        return -1;
+    /* The other worker has yet to be started. */
+    filch_release(filch_submit(filch_this_executor(), count_run, gate));
+    gate_wait(gate, 1);
+    return (int)getpid();
+}
+FILCH_TASK(int, become_somebody, struct gate *);
+
+static long stay(long x) {
+    for (;;)
+        pause();
+    return x;
+}
+FILCH_TASK(long, stay, long);
+
+CONTRACT_ALONE(process_life, task_becomes_somebody) {
+    const char *prefix = unique_prefix();
+    filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = prefix);
+    struct gate *gate = filch_shared_alloc(ex, sizeof *gate);
+    memset(gate, 0, sizeof *gate);
+    int pid = 0;
+    filch_future *future = filch_submit(ex, become_somebody, gate);
+    CHECK_EQ(filch_result(future, &pid), FILCH_OK);
+    CHECK_GT(pid, 0);
+    filch_release(future);
+    /* One for each worker: whose time limit begins there, too. */
+    filch_future *late[2];
+    for (int i = 0; i < 2; i++)
+        late[i] = filch_submit_with(ex, FILCH_OPTIONS(.timeout = 0.1), stay, 1);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(filch_join(late[i]), FILCH_FAILED);
+        CHECK_STR_HAS(filch_exception(late[i])->message, "time limit");
+        filch_release(late[i]);
+    }
+    filch_shared_free(ex, gate);
+    filch_close(ex);
+    await_no_process(prefix);
+}
+
+/* Such a worker does not die of its server's death by itself, nor of its opener's. */
+static _Noreturn void open_and_become(void *arg) {
+    struct victim *victim = arg;
+    filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = victim->prefix);
+    struct gate *gate = filch_shared_alloc(ex, sizeof *gate);
+    memset(gate, 0, sizeof *gate);
+    filch_future *future = filch_submit(ex, become_somebody, gate);
+    CHECK_EQ(filch_join(future), FILCH_OK);
+    gate_open(victim->gate);
+    for (;;)
+        pause();
+}
+
+CONTRACT_ALONE(process_life, task_becomes_somebody_and_the_parent_dies) {
+    struct victim victim = {unique_prefix(), map_shared(sizeof(struct gate)), FILCH_FORKSERVER};
+    pid_t child = fork();
+    if (child == 0)
+        open_and_become(&victim);
+    gate_wait(victim.gate, 1);
+    kill(child, SIGKILL);
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    await_no_process(victim.prefix);
+}
+
 /* --- max_tasks_per_child ------------------------------------------------------------------------- */
 
 CONTRACT_ALONE(process_life, max_tasks_per_child) {

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "executor/execute.h"
 #include "executor/frame.h"
+#include "executor/process_pool/process_pool.h"
 #include "future/error.h"
 #include "future/recover.h"
 #include "platform/clock.h"
@@ -50,6 +51,11 @@ void filchi_notifier_push(struct undelivered *undelivered, struct block *block) 
 void filchi_notifier_rouse(struct undelivered *undelivered) {
     filch_store_seq_cst(&undelivered->bell, 0u);
     wake(undelivered);
+}
+
+void filchi_notifier_relay(struct undelivered *undelivered) {
+    filch_store_seq_cst(&undelivered->has_relay, 1u); /* UNDELIVERED */
+    filchi_notifier_rouse(undelivered);
 }
 
 /* Returns: false if the notifier delivers it. */
@@ -149,7 +155,8 @@ static void end_round(struct undelivered *undelivered) {
 static bool sleep_on(struct undelivered *undelivered) {
     filch_store_seq_cst(&undelivered->bell, 1u);                        /* UNDELIVERED */
     bool has_more = filch_load_seq_cst(&undelivered->newest) != NULL || /* UNDELIVERED */
-                    filch_load_seq_cst(&undelivered->n_orphans) != 0;
+                    filch_load_seq_cst(&undelivered->n_orphans) != 0 ||
+                    filch_load_seq_cst(&undelivered->has_relay) != 0;
     bool is_to_end = filch_load_seq_cst(&undelivered->is_to_end) != 0;
     if (!has_more && !is_to_end)
         (void)filchi_futex_wait(&undelivered->bell.value, 1, FILCHI_NEVER, true);
@@ -162,6 +169,8 @@ static void *notify(void *arg) {
     struct undelivered *undelivered = notifier->pool->undelivered;
     filchi_thread_set_name("filch_notify", 0);
     do {
+        if (filch_exchange_seq_cst(&undelivered->has_relay, 0u) != 0) /* UNDELIVERED */
+            filchi_server_ring(notifier->process_pool);
         filch_store_seq_cst(&undelivered->is_busy, 1u);
         serve(notifier);
         end_round(undelivered);
@@ -169,8 +178,9 @@ static void *notify(void *arg) {
     return NULL;
 }
 
-int filchi_notifier_start(struct notifier *notifier, struct pool *pool) {
-    *notifier = (struct notifier){.pool = pool};
+int filchi_notifier_start(struct notifier *notifier, struct pool *pool,
+                          struct process_pool *process_pool) {
+    *notifier = (struct notifier){.pool = pool, .process_pool = process_pool};
     pthread_mutex_init(&notifier->mail, NULL);
     int error = filchi_thread_start(&notifier->thread, notify, notifier, 0);
     notifier->is_running = error == 0;

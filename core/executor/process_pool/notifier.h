@@ -24,15 +24,21 @@
  * dead pushes no more, so an orphan that is not in there is in nobody's hands, and what is left to be done
  * for it is done.
  *
+ * It also rings the fork server for workers that may not send it signals any more, since a task has given up
+ * the rights of the program's user (filchi_notifier_relay).
+ *
  * Edges:
  *   UNDELIVERED  push (seq_cst), then a look at the bell (seq_cst) against bell set (seq_cst), then a look
- *                at the stack (seq_cst): the notifier sees the block or is woken
+ *                at the stack (seq_cst): the notifier sees the block or is woken; orphans and the wish for
+ *                a relay likewise
  *   MAIL         push (seq_cst) -> the worker's exchange (acquire) */
 #ifndef FILCHI_NOTIFIER_H
 #define FILCHI_NOTIFIER_H
 
 #include "executor/block.h"
 #include "executor/pool.h"
+
+struct process_pool;
 
 /* In shared memory. All zero at first. */
 struct undelivered {
@@ -42,6 +48,7 @@ struct undelivered {
     filch_atomic_u32 n_rounds;  /* that it has come to the end of; a futex */
     filch_atomic_u32 n_waiting; /* for all to be delivered */
     filch_atomic_u32 n_orphans; /* that it has not looked at */
+    filch_atomic_u32 has_relay; /* somebody cannot ring the server */
     filch_atomic_u32 is_to_end;
 };
 
@@ -59,13 +66,19 @@ struct notifier {
     pthread_mutex_t mail; /* around mailing and disowning, and the orphans */
     struct orphan *orphans;
     size_t n_orphans, orphans_capacity;
+    struct process_pool *process_pool; /* NULL: there is no server */
 };
 
 /* Leaves the delivery of this block to the notifier. Any process. */
 void filchi_notifier_push(struct undelivered *undelivered, struct block *block);
 
-/* Starts the thread. Returns: 0 or an errno value. */
-int filchi_notifier_start(struct notifier *notifier, struct pool *pool);
+/* Has the opener's process ring the server; a callback that blocks holds it up. Any process. */
+void filchi_notifier_relay(struct undelivered *undelivered);
+
+/* Starts the thread. `process_pool`: whose server it rings; NULL where workers are threads.
+ * Returns: 0 or an errno value. */
+int filchi_notifier_start(struct notifier *notifier, struct pool *pool,
+                          struct process_pool *process_pool);
 
 /* Ends it, when nobody pushes any more and all has been delivered. */
 void filchi_notifier_stop(struct notifier *notifier);

@@ -206,7 +206,7 @@ static int start(struct process_pool *self) {
     if (error == 0)
         error = start_server(self);
     if (error == 0)
-        error = filchi_notifier_start(&self->notifier, pool);
+        error = filchi_notifier_start(&self->notifier, pool, self);
     if (error == 0)
         error = filchi_reaper_start(self);
     return error;

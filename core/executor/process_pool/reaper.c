@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -91,13 +92,17 @@ static bool bury_all(struct process_pool *self) {
     return is_done;
 }
 
-/* The process has ended, or does so soon: it dies of its server's death. */
+/* The process has ended, or does so soon: it dies of its server's death. But the system forgets to kill
+ * it once a task has become another user; it still has its number then, since nobody has reaped it. */
 static void await_orphan(pid_t pid) {
     int watch = filchi_fork_watch(pid);
     if (watch < 0)
         return;
     struct pollfd event = {watch, POLLIN, 0};
-    (void)poll(&event, 1, ORPHAN_MS);
+    if (poll(&event, 1, ORPHAN_MS) == 0) {
+        kill(pid, SIGKILL);
+        (void)poll(&event, 1, ORPHAN_MS);
+    }
     close(watch);
 }
 

@@ -26,11 +26,12 @@ struct server {
 /* Without a pidfd the opener's end is seen by looking again and again. */
 enum { LOOK_AGAIN_MS = 100 };
 
+/* A worker sends a signal: it has no descriptor of ours that a task could close. */
 void filchi_server_ring(struct process_pool *self) {
     if (self->executor->fork_generation == filchi_process_generation())
         (void)send(self->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* full: it has been rung */
-    else
-        kill(self->shared->server, SIGCHLD); /* a worker has no descriptors of ours */
+    else if (kill(self->shared->server, SIGCHLD) != 0 && errno == EPERM)
+        filchi_notifier_relay(&self->shared->undelivered); /* a task has become another user */
 }
 
 static void tell_reaper(struct server *server) {

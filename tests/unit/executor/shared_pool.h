@@ -129,7 +129,7 @@ TEST_HELPER filch_executor *pool_open_shared(bool in_threads) {
     struct pool *pool = ex->pool;
     pool->undelivered = filchi_arena_take(pool->arena, 1, CHUNK_RUN);
     memset(pool->undelivered, 0, sizeof *pool->undelivered);
-    CHECK_EQ(filchi_notifier_start(&shared_pool.notifier, pool), 0);
+    CHECK_EQ(filchi_notifier_start(&shared_pool.notifier, pool, NULL), 0);
     /* A worker process can start no other one, and may be trying to. */
     while (filchi_roster_count(&pool->roster) < POOL_WORKERS)
         CHECK_EQ(filchi_scheduler_wake_one(pool->scheduler), 0);
