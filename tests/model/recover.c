@@ -11,7 +11,7 @@
 #include "scheduler/recover.h"
 
 enum { SLOTS = 4 };
-#define SERVER_ENDS UINT32_MAX /* on plain threads */
+#define SERVER_ENDS (UINT32_C(1) << 31) /* on plain threads; requests may come after it */
 
 static filch_atomic_u32 asked[SLOTS]; /* 1: by who claimed the slot; 2: there is a process */
 static filch_atomic_u32 bell;         /* rises with each request */
@@ -53,7 +53,7 @@ static bool has_started(const struct worker *worker) {
 
 /* Bells are rung for it too by the reaper. */
 static void serve(void) {
-    for (uint32_t seen; (seen = filch_load_seq_cst(&bell)) != SERVER_ENDS;) {
+    for (uint32_t seen; ((seen = filch_load_seq_cst(&bell)) & SERVER_ENDS) == 0;) {
         for (uint32_t i = 0; i < SLOTS; i++) {
             uint32_t one = 1;
             if (filch_cas_seq_cst(&asked[i], &one, 2u))
@@ -121,7 +121,7 @@ static bool is_all_over(void) {
 
 static void stop_all(void) {
     pool_stop();
-    filch_store_seq_cst(&bell, SERVER_ENDS);
+    (void)filch_fetch_or_seq_cst(&bell, SERVER_ENDS);
     filchi_futex_wake(&bell.value, 1, false);
 }
 
