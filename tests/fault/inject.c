@@ -127,11 +127,24 @@ void __wrap_free(void *block) {
 
 char *__real_strdup(const char *text);
 ssize_t __real_getline(char **line, size_t *size, FILE *file);
+int __wrap_asprintf(char **text, const char *format, ...);
 char *__wrap_strdup(const char *text);
 ssize_t __wrap_getline(char **line, size_t *size, FILE *file);
 
 char *__wrap_strdup(const char *text) {
     return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_strdup(text));
+}
+
+int __wrap_asprintf(char **text, const char *format, ...) {
+    if (fails_with(CALL_MALLOC, ENOMEM))
+        return -1;
+    va_list list;
+    va_start(list, format);
+    int length = vasprintf(text, format, list);
+    va_end(list);
+    if (length >= 0)
+        (void)count_block(*text);
+    return length;
 }
 
 ssize_t __wrap_getline(char **line, size_t *size, FILE *file) {

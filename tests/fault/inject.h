@@ -4,7 +4,7 @@
  * only there: hwloc, liburcu and libc keep theirs) comes through inject.c, is counted, and fails where
  * inject_arm says so. What a call looks like when it fails is what the system can do:
  *
- *   memory      malloc, calloc, realloc, strdup, getline; mmap; mprotect; munmap; and the library's own steps of
+ *   memory      malloc, calloc, realloc, strdup, asprintf, getline; mmap; mprotect; munmap; and the library's own steps of
  *               taking memory, since the system is asked for 4 MiB at a time: a chunk of the arena, a
  *               word of cells, an extent
  *   threads     pthread_create; pthread_key_create, pthread_setspecific and pthread_atfork
