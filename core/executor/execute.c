@@ -166,8 +166,7 @@ static void run_recorded(struct worker *worker, struct pool *pool, uint64_t entr
         enum future_phase phase = run_shared_task(worker, pool, future, run);
         if (may_deliver && (filch_load_relaxed(&future->state) & FUTURE_SUBSCRIBED) == 0)
             filchi_worker_is_nearly_free(worker);
-        filch_atomic_u32 *is_left = run == NULL ? NULL : &run->is_left;
-        if (!filchi_future_finish_shared(future, phase, may_deliver, is_left))
+        if (!filchi_future_finish_shared(future, phase, may_deliver))
             await_end();
     }
     intent_pop_run(&worker->intent);

@@ -8,9 +8,11 @@
 #include "platform/futex.h"
 #include "platform/thread.h"
 
-/* Is the calling process (in its thread mode: thread) the one that has the handles? */
+/* Is the calling process (in its thread mode: thread) the one that has the handles? Not if it has only
+ * taken the place of that one. */
 static bool is_own(const filch_future *future) {
-    return slab_of(future)->owner == filchi_process_tag(future_arena(future)->owner);
+    return slab_of(future)->owner == filchi_process_tag(future_arena(future)->owner) &&
+           (filch_load_relaxed(&future->state) & FUTURE_DISOWNED) == 0;
 }
 
 bool filchi_future_is_held(const filch_future *future) {
@@ -93,13 +95,16 @@ void filchi_future_destroy(filch_future *future) {
     destroy(future);
 }
 
-/* Tells subscribers, then gives the block up. The outcome is in the state word already. */
-static void deliver(filch_future *future) {
-    if (unlikely(!filchi_subscribers_fire(future)))
-        return;
+static void give_up(filch_future *future) {
     uint64_t before = filch_fetch_or_acq_rel(&future->state, FUTURE_DELIVERED); /* GONE */
     if (before & FUTURE_RELEASED)
         destroy(future);
+}
+
+/* Tells subscribers, then gives the block up. The outcome is in the state word already. */
+static void deliver(filch_future *future) {
+    if (likely(filchi_subscribers_fire(future)))
+        give_up(future);
 }
 
 /* What must still be so for a transition from `from` in this generation; nobody ends a future whose
@@ -186,17 +191,17 @@ void filchi_future_deliver_deferred(filch_future *future, uint32_t generation) {
         if (state_generation(state) != generation || (state & FUTURE_DEFERRED) == 0)
             return;
     } while (!filch_cas_acq_rel(&future->state, &state, state & ~FUTURE_DEFERRED)); /* OUTCOME */
-    deliver(future);
+    if (likely((state & FUTURE_DISOWNED) == 0)) {
+        deliver(future);
+        return;
+    }
+    (void)filchi_subscribers_leave_callbacks(future);
+    give_up(future);
 }
 
 static void defer(filch_future *future) {
     struct future_host *host = future_host(future);
     host->defer(host, future);
-}
-
-static void say_left(filch_atomic_u32 *is_left) {
-    if (is_left != NULL)
-        filch_store_release(is_left, 1u); /* ANNOUNCED: read after the death */
 }
 
 /* A process that may die in it frees no more than the block itself: that can be done twice. */
@@ -210,9 +215,8 @@ static void destroy_elsewhere(filch_future *future) {
 }
 
 /* As deliver, where no callback may be called. */
-static void deliver_but_callbacks(filch_future *future, filch_atomic_u32 *is_left) {
+static void deliver_but_callbacks(filch_future *future) {
     if (filchi_subscribers_leave_callbacks(future)) {
-        say_left(is_left);
         filch_fetch_or_acq_rel(&future->state, FUTURE_DEFERRED); /* OUTCOME */
         defer(future);
         return;
@@ -225,11 +229,9 @@ static void deliver_but_callbacks(filch_future *future, filch_atomic_u32 *is_lef
 /* As settle_and_deliver, where none of the program's code may run. Nobody here knows whether a failure
  * will have been looked at, so whoever may report it delivers that. */
 static bool settle_elsewhere(filch_future *future, enum future_phase from, uint32_t generation,
-                             uint64_t outcome, filch_atomic_u32 *is_left) {
+                             uint64_t outcome) {
     uint64_t state = filch_load_relaxed(&future->state), next;
     bool is_failure = state_phase(outcome) == FUTURE_FAILED, is_watched;
-    if (is_failure)
-        say_left(is_left);
     do {
         if (!is_still(state, from, generation))
             return false;
@@ -246,19 +248,18 @@ static bool settle_elsewhere(filch_future *future, enum future_phase from, uint3
             filchi_subscribers_fire_consumers(future);
         defer(future);
     } else if (is_watched) {
-        deliver_but_callbacks(future, is_left);
+        deliver_but_callbacks(future);
     } else if (state & FUTURE_RELEASED) {
         destroy_elsewhere(future);
     }
     return true;
 }
 
-bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver,
-                                 filch_atomic_u32 *is_left) {
+bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver) {
     uint32_t generation = before_outcome(future);
     if (may_deliver && is_own(future))
         return settle_and_deliver(future, FUTURE_RUNNING, generation, phase);
-    return settle_elsewhere(future, FUTURE_RUNNING, generation, phase, is_left);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation, phase);
 }
 
 bool filchi_future_end_for(filch_future *future, uint32_t generation, uint64_t outcome) {
@@ -267,11 +268,12 @@ bool filchi_future_end_for(filch_future *future, uint32_t generation, uint64_t o
         return false;
     filch_fetch_and_acq_rel(&future->state, ~FUTURE_TIMED_OUT);
     (void)before_outcome(future);
-    return settle_elsewhere(future, FUTURE_RUNNING, generation, outcome, NULL);
+    return settle_elsewhere(future, FUTURE_RUNNING, generation, outcome);
 }
 
 bool filchi_future_mail(filch_future *future) {
-    if (!filchi_subscribers_leave_callbacks(future))
+    if (!filchi_subscribers_leave_callbacks(future) ||
+        (filch_load_relaxed(&future->state) & FUTURE_DISOWNED) != 0)
         return false;
     /* Whoever put it into the sender's hands is through with it, and nobody else delivers it. */
     uint64_t state = filch_load_relaxed(&future->state), next;
@@ -330,7 +332,7 @@ static bool settle_mortal(struct process_life *life, filch_future *future, uint3
         filchi_subscribers_fire_consumers(future);
         defer(future);
     } else if (is_settled) {
-        deliver_but_callbacks(future, NULL);
+        deliver_but_callbacks(future);
     }
     (void)filch_fetch_sub_acq_rel(&life->n_settling, 1u); /* ANNOUNCED */
     return is_settled;
@@ -338,7 +340,7 @@ static bool settle_mortal(struct process_life *life, filch_future *future, uint3
 
 static bool settle_immortal(filch_future *future, uint32_t generation, uint64_t outcome) {
     return is_own(future) ? settle_and_deliver(future, FUTURE_PENDING, generation, outcome)
-                          : settle_elsewhere(future, FUTURE_PENDING, generation, outcome, NULL);
+                          : settle_elsewhere(future, FUTURE_PENDING, generation, outcome);
 }
 
 /* PENDING to an outcome without a run. Counted first: the host may be gone together with the future. */

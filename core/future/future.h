@@ -14,7 +14,9 @@
  *     bit  9      DEFERRED          outcome known, delivery left to another worker or process
  *     bit  10     PROMISE           who has a handle completes it, and nobody else
  *     bit  11     TIMED_OUT         its worker is about to be killed, and must not end it any more
- *     bit  12     MAILED            DEFERRED, and on its way to the worker process that has its handles
+ *     bit  12     MAILED            DEFERRED, and on its way to the worker process that has its handles;
+ *                                   with DISOWNED: on its way back
+ *     bit  13     DISOWNED          that process has ended: callbacks are nobody's
  *     bits 16-31  owner: the worker that runs it; in shared memory also who has cancelled or broken it
  *     bits 32-63  generation
  *
@@ -59,6 +61,7 @@ enum future_phase {
 #define FUTURE_PROMISE (UINT64_C(1) << 10)
 #define FUTURE_TIMED_OUT (UINT64_C(1) << 11)
 #define FUTURE_MAILED (UINT64_C(1) << 12)
+#define FUTURE_DISOWNED (UINT64_C(1) << 13)
 #define FUTURE_OWNER_SHIFT 16
 #define FUTURE_OWNER (UINT64_C(0xffff) << FUTURE_OWNER_SHIFT)
 #define FUTURE_GENERATION_SHIFT 32
@@ -220,11 +223,9 @@ bool filchi_future_finish_deferred(filch_future *future, enum future_phase phase
 
 /* The same for a shared host: whoever runs a future there need not have its handles. Consumers are told
  * here; what runs the program's code (callbacks, reports) is deferred, unless this process has the handles
- * and `may_deliver`. Before that is left to somebody else, `*is_left` becomes 1 (NULL: nobody asks).
- * Returns: false if the future's time is over: who called is about to be killed, and touches nothing any
- * more. */
-bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver,
-                                 filch_atomic_u32 *is_left);
+ * and `may_deliver`. Returns: false if the future's time is over: who called is about to be killed, and
+ * touches nothing any more. */
+bool filchi_future_finish_shared(filch_future *future, enum future_phase phase, bool may_deliver);
 
 /* Delivers what was deferred, unless somebody else has. */
 void filchi_future_deliver_deferred(filch_future *future, uint32_t generation);
@@ -236,7 +237,7 @@ bool filchi_future_mail(filch_future *future);
 /* Frees one that is DELIVERED and RELEASED, if who set the second has left that to the caller. */
 void filchi_future_destroy(filch_future *future);
 
-/* Delivers a MAILED one. In the process that has its handles, or after the end of that one. */
+/* Delivers a MAILED one. In the process that has its handles. */
 void filchi_future_deliver_mailed(filch_future *future);
 
 /* PENDING -> FAILED and BROKEN, and delivers. Returns: false if it was not pending. */

@@ -1,7 +1,6 @@
 /* future/recover.c: futures whose process has ended. */
 #include "future/recover.h"
 
-#include "future/subscribers.h"
 #include "platform/futex.h"
 
 void filchi_life_recover_count(struct process_life *life, uint32_t tag) {
@@ -40,39 +39,37 @@ bool filchi_future_was_left_settled(const filch_future *future, uint32_t owner) 
     return never_ran && !is_whole && state_owner(state) == owner;
 }
 
-enum future_rest filchi_future_find_rest(const filch_future *future, uint32_t generation,
-                                         bool was_left) {
+enum future_rest filchi_future_find_rest(const filch_future *future, uint32_t generation) {
     uint64_t state = future_state(future);
     if (!state_is_done(state) || state_generation(state) != generation || (state & FUTURE_MAILED))
         return REST_NOTHING;
     if ((state & FUTURE_DELIVERED) == 0)
         return REST_DELIVERY;
-    return (state & FUTURE_RELEASED) != 0 && !was_left ? REST_BLOCK : REST_NOTHING;
+    return (state & FUTURE_RELEASED) != 0 ? REST_BLOCK : REST_NOTHING;
 }
 
 void filchi_future_defer(filch_future *future) {
     (void)filch_fetch_or_acq_rel(&future->state, FUTURE_DEFERRED); /* OUTCOME */
 }
 
-/* What is MAILED was in the dead one's hands alone: it goes back to where it came from, or, delivered by
- * then, is to be freed. What was delivered before is freed by who may report a failure. What the dead was
- * about to deliver or free itself is looked at by who delivers. The others are freed when they have ended,
- * since they are RELEASED then. */
+/* What is MAILED was in the dead one's hands alone, and what is DELIVERED and not RELEASED waited for him: it
+ * goes to who delivers, and is MAILED on the way, so that nobody takes it for left behind meanwhile. What
+ * the dead was about to deliver or free itself is looked at by who delivers. The others are freed when
+ * they have ended, since they are RELEASED then. The chain of callbacks is left alone: who delivers may
+ * be freeing it. */
 bool filchi_future_disown(filch_future *future, uint32_t owner) {
     struct future_host *host = future_host(future);
     uint64_t state = future_state(future), next;
-    if (state_phase(state) <= FUTURE_INIT)
-        return false;
-    if ((state & (FUTURE_DELIVERED | FUTURE_RELEASED)) != (FUTURE_DELIVERED | FUTURE_RELEASED))
-        filchi_subscribers_forget_callbacks(future);
     do {
         bool is_over = (state & FUTURE_DELIVERED) != 0 && (state & FUTURE_RELEASED) != 0;
-        if (state_phase(state) <= FUTURE_INIT)
+        if (state_phase(state) <= FUTURE_INIT || (state & FUTURE_DISOWNED))
             return false;
         if (is_over && (state & FUTURE_MAILED) == 0)
             return state_owner(state) == owner;
-        next = (state | FUTURE_RELEASED) & ~FUTURE_MAILED;
-        if ((state & FUTURE_MAILED) && (state & FUTURE_DELIVERED) == 0)
+        next = state | FUTURE_RELEASED | FUTURE_DISOWNED;
+        if (state & FUTURE_DELIVERED)
+            next |= FUTURE_MAILED;
+        else if (state & FUTURE_MAILED)
             next |= FUTURE_DEFERRED;
     } while (!filch_cas_acq_rel(&future->state, &state, next)); /* GONE, OUTCOME */
     if (state & (FUTURE_MAILED | FUTURE_DELIVERED)) {

@@ -8,7 +8,8 @@
  *     RUNNING                           it ends as lost, or is pending again; or, if its outcome was
  *                                       recorded before consumers were told, with that
  *     done, not DELIVERED               who would have delivered: the dead, unless it had left that to
- *     DELIVERED and RELEASED            others (is_left); freed by who delivered
+ *                                       others
+ *     DELIVERED and RELEASED            freed by who delivered
  *
  * What nobody delivers any more goes to the notifier (filchi_future_find_rest), in whose hands most of them
  * are anyway: so nobody else has it then. Those who sleep are woken here. */
@@ -36,16 +37,15 @@ bool filchi_future_was_left_settled(const filch_future *future, uint32_t owner);
 
 enum future_rest { REST_NOTHING, REST_DELIVERY, REST_BLOCK };
 
-/* What is left to be done for a future that a dead process was about to deliver; `was_left`: or had left to
- * others. By who delivers for the dead, when the future is in nobody's hands. */
-enum future_rest filchi_future_find_rest(const filch_future *future, uint32_t generation,
-                                         bool was_left);
+/* What is left to be done for a future that a dead process was about to deliver. By who delivers for the
+ * dead, when the future is in nobody's hands but, MAILED, a worker's. */
+enum future_rest filchi_future_find_rest(const filch_future *future, uint32_t generation);
 
 /* Makes an undelivered one DEFERRED. By the same. */
 void filchi_future_defer(filch_future *future);
 
-/* The process that had the handles of this future has ended: it counts as released, and its callbacks,
- * which nobody can call any more, as called. `owner`: the number of the dead worker.
+/* The process that had the handles of this future has ended: it counts as released, and its callbacks, which
+ * nobody can call any more, as called. Not while it is being mailed. `owner`: the number of the dead worker.
  * Returns: true if it is to be given to the notifier as above. */
 bool filchi_future_disown(filch_future *future, uint32_t owner);
 

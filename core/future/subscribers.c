@@ -140,12 +140,6 @@ bool filchi_subscribers_leave_callbacks(filch_future *future) {
     return is_left;
 }
 
-void filchi_subscribers_forget_callbacks(filch_future *future) {
-    void *head = filch_load_acquire(&future->subscribers); /* NODE */
-    for (struct subscriber *node = first_of(head); node != NULL; node = node->next)
-        (void)take_to_fire(node, ARMED_CALLBACK, FIRED);
-}
-
 /* Sets SUBSCRIBED, so that the finisher looks at the chain. Returns: false if it is done already. */
 static bool announce(filch_future *future) {
     uint64_t state = future_state(future);

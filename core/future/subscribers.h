@@ -77,9 +77,6 @@ bool filchi_subscribers_fire(filch_future *future);
 /* The same where no callback may be called. Returns: true if there is one; none comes any more. */
 bool filchi_subscribers_leave_callbacks(filch_future *future);
 
-/* Whoever added callbacks is gone: none of them will be called. */
-void filchi_subscribers_forget_callbacks(filch_future *future);
-
 /* Frees the nodes of a future that nobody can reach any more. */
 void filchi_subscribers_free(filch_future *future);
 

@@ -28,7 +28,6 @@ struct run {
         allocated; /* filch_result_alloc; the task's until it is linked elsewhere, too */
     filch_atomic_u32
         outcome; /* it has returned: what the layer above calls its phase; 0: not yet */
-    filch_atomic_u32 is_left; /* what remains to be done with it has been left to others */
 };
 
 enum {
@@ -71,7 +70,6 @@ static inline struct run *intent_push_run(struct intent *intent, uint64_t entry,
     filch_store_relaxed(&run->raised, NULL);
     filch_store_relaxed(&run->allocated, NULL);
     filch_store_relaxed(&run->outcome, 0u);
-    filch_store_relaxed(&run->is_left, 0u);
     filch_store_release(&intent->depth, depth + 1); /* ANNOUNCED */
     return run;
 }

@@ -81,10 +81,9 @@ static void deliver(struct notifier *notifier, struct block *block) {
         filchi_future_deliver_deferred(future, state_generation(state));
 }
 
-static void deliver_rest(struct notifier *notifier, const struct orphan *orphan) {
-    filch_future *future = entry_future(notifier->pool->arena, orphan->entry);
-    uint32_t generation = entry_generation(orphan->entry);
-    switch (filchi_future_find_rest(future, generation, orphan->was_left)) {
+static void deliver_rest(struct notifier *notifier, uint64_t entry) {
+    filch_future *future = entry_future(notifier->pool->arena, entry);
+    switch (filchi_future_find_rest(future, entry_generation(entry))) {
     case REST_NOTHING:
         break;
     case REST_DELIVERY:
@@ -97,21 +96,10 @@ static void deliver_rest(struct notifier *notifier, const struct orphan *orphan)
     }
 }
 
-/* Orphans that are in the list are no orphans. */
-static void find_orphans(struct notifier *notifier, const struct block *block,
-                         struct orphan *orphans, size_t n) {
-    for (; n > 0 && block != NULL; block = filch_load_relaxed(&block->next))
-        for (size_t i = 0; i < n; i++)
-            if (orphans[i].entry != 0 &&
-                entry_future(notifier->pool->arena, orphans[i].entry) == &block->future)
-                orphans[i].entry = 0;
-}
-
 /* In a frame, so that the program's report hook, too, counts as code inside of the pool: it must not wait
  * for the pool's end. */
-static void deliver_all(struct notifier *notifier, struct block *block, struct orphan *orphans,
+static void deliver_all(struct notifier *notifier, struct block *block, const uint64_t *orphans,
                         size_t n_orphans) {
-    find_orphans(notifier, block, orphans, n_orphans);
     struct frame frame;
     uint32_t generation = filchi_process_generation();
     frame_init(&frame, notifier->pool, NULL, "filch_on_report");
@@ -121,20 +109,19 @@ static void deliver_all(struct notifier *notifier, struct block *block, struct o
         deliver(notifier, block);
         execute_leave_if_forked(generation);
     }
-    for (size_t i = 0; i < n_orphans; i++)
-        if (orphans[i].entry != 0) {
-            deliver_rest(notifier, &orphans[i]);
-            execute_leave_if_forked(generation);
-        }
+    for (size_t i = 0; i < n_orphans; i++) {
+        deliver_rest(notifier, orphans[i]);
+        execute_leave_if_forked(generation);
+    }
     filchi_frame_leave(&frame);
     filchi_error_give(notifier->pool->arena, frame.raised);
 }
 
-/* Orphans first, the stack then. */
+/* Taken first, delivered last: what is in the stack is no orphan, and is seen to by then. */
 static void serve(struct notifier *notifier) {
     struct undelivered *undelivered = notifier->pool->undelivered;
     pthread_mutex_lock(&notifier->mail);
-    struct orphan *orphans = notifier->orphans;
+    uint64_t *orphans = notifier->orphans;
     size_t n = notifier->n_orphans;
     notifier->orphans = NULL;
     notifier->n_orphans = notifier->orphans_capacity = 0;
@@ -225,22 +212,22 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
 }
 
 /* With the lock held. Without memory the future is not freed before the pool is. */
-static void adopt(struct notifier *notifier, uint64_t entry, bool was_left) {
+static void adopt(struct notifier *notifier, uint64_t entry) {
     if (notifier->n_orphans == notifier->orphans_capacity) {
         size_t capacity = notifier->orphans_capacity + MOST_ORPHANS_AT_ONCE;
-        struct orphan *larger = realloc(notifier->orphans, capacity * sizeof *larger);
+        uint64_t *larger = realloc(notifier->orphans, capacity * sizeof *larger);
         if (larger == NULL)
             return;
         notifier->orphans = larger;
         notifier->orphans_capacity = capacity;
     }
-    notifier->orphans[notifier->n_orphans++] = (struct orphan){entry, was_left};
+    notifier->orphans[notifier->n_orphans++] = entry;
     filch_store_seq_cst(&notifier->pool->undelivered->n_orphans, (uint32_t)notifier->n_orphans);
 }
 
-void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry, bool was_left) {
+void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry) {
     pthread_mutex_lock(&notifier->mail);
-    adopt(notifier, entry, was_left);
+    adopt(notifier, entry);
     pthread_mutex_unlock(&notifier->mail);
     filchi_notifier_rouse(notifier->pool->undelivered);
 }
@@ -254,7 +241,7 @@ static void disown(void *cell, void *arg) {
     struct disowning *self = arg;
     filch_future *future = cell;
     if (filchi_future_disown(future, self->owner))
-        adopt(self->notifier, entry_of(future, state_generation(future_state(future))), false);
+        adopt(self->notifier, entry_of(future, state_generation(future_state(future))));
 }
 
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker) {

@@ -21,8 +21,8 @@
  *
  * Whether a worker that died had pushed a block nobody can tell. So who sees to its end gives the future to
  * the notifier as an orphan (filchi_notifier_adopt), which takes its orphans first and the stack next: the
- * dead pushes no more, so an orphan that is not in there is in nobody's hands, and what is left to be done
- * for it is done.
+ * dead pushes no more, so when all from the stack is delivered an orphan is in nobody's hands, or MAILED, and
+ * what is left to be done for it is done. tests/model/recovery/delivery.pml shows it.
  *
  * It also rings the fork server for workers that may not send it signals any more, since a task has given up
  * the rights of the program's user (filchi_notifier_relay).
@@ -52,19 +52,13 @@ struct undelivered {
     filch_atomic_u32 is_to_end;
 };
 
-/* Of a dead worker: a queue entry; `was_left`: what was to be delivered had been left to others. */
-struct orphan {
-    uint64_t entry;
-    bool was_left;
-};
-
 /* The opener's. */
 struct notifier {
     struct pool *pool;
     pthread_t thread;
     bool is_running;
     pthread_mutex_t mail; /* around mailing and disowning, and the orphans */
-    struct orphan *orphans;
+    uint64_t *orphans;    /* queue entries */
     size_t n_orphans, orphans_capacity;
     struct process_pool *process_pool; /* NULL: there is no server */
 };
@@ -91,7 +85,7 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker);
 
 /* A worker process has ended that may have been about to deliver this future, which is done. */
-void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry, bool was_left);
+void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry);
 
 /* Somebody who died may have pushed and not rung. Harmless if not. */
 void filchi_notifier_rouse(struct undelivered *undelivered);

@@ -236,8 +236,7 @@ static void see_to_run(struct death *death, struct run *run, bool has_uncounted)
         end_run(death, future, run, generation, has_uncounted);
     } else if (state_is_done(state) && state_owner(state) == death->worker->number) {
         filchi_future_wake(future);
-        filchi_notifier_adopt(&death->self->notifier, entry,
-                              filch_load_acquire(&run->is_left) != 0); /* ANNOUNCED */
+        filchi_notifier_adopt(&death->self->notifier, entry);
     }
 }
 
@@ -274,7 +273,7 @@ static void see_to_settled(void *cell, void *arg) {
         return;
     filchi_future_wake(future);
     filchi_notifier_adopt(&death->self->notifier,
-                          entry_of(future, state_generation(future_state(future))), false);
+                          entry_of(future, state_generation(future_state(future))));
 }
 
 /* Visits the futures of all producers, or of the dead one's. */

@@ -46,7 +46,7 @@ static void run_here(filch_future *future, enum future_phase phase, bool may_del
     CHECK(future_try_start(future, generation_of(future), 1));
     if (phase == FUTURE_FAILED)
         filch_store_release(&future->error, (void *)filchi_error_without_memory());
-    CHECK(filchi_future_finish_shared(future, phase, may_deliver, NULL));
+    CHECK(filchi_future_finish_shared(future, phase, may_deliver));
 }
 
 /* Of worker 0, which has ended, and settled nothing itself. */
@@ -345,6 +345,50 @@ TEST(shared, mail_and_its_end) {
     host_close();
 }
 
+/* What a worker that has ended had in its hands, or had only to give back: it goes to who delivers, once, and on
+ * the way there nobody takes it for left behind. Another process in its place calls none of its callbacks. */
+TEST(shared, disowned) {
+    open_shared();
+    struct heap *heap = filchi_arena_take(it.arena, 1, CHUNK_RUN);
+    memset(heap, 0, sizeof *heap);
+    filch_future **made = (filch_future **)(heap + 1);
+    pid_t child = fork_worker(2);
+    if (child == 0) {
+        filchi_heap_init(heap, it.arena, FUTURE_CELL_LOG2, true);
+        filchi_heap_init(&it.nodes, it.arena, ERROR_CELL_LOG2, true);
+        for (int i = 0; i < 2; i++) {
+            made[i] = heap_take(heap);
+            CHECK(filchi_future_init(made[i], &test_type));
+            (void)future_publish(made[i]);
+        }
+        add_counted(made[1]);
+        _exit(0);
+    }
+    await_child(child);
+    run_here(made[0], FUTURE_FINISHED, true);
+    expect_state(made[0], FUTURE_DELIVERED | FUTURE_RELEASED, FUTURE_DELIVERED);
+    for (int i = 0; i < 2; i++) { /* of the process, and of its successor */
+        filchi_heap_walk(heap, disown, NULL);
+        CHECK_EQ(atomic_load(&it.deferred->n), 1);
+        CHECK_EQ(filchi_future_find_rest(made[0], generation_of(made[0])), REST_NOTHING);
+    }
+    filchi_future_destroy(made[0]);
+    atomic_store(&it.deferred->n, 0);
+    child = fork_worker(2);
+    if (child == 0) {
+        n_called = 0;
+        run_here(made[1], FUTURE_FINISHED, true);
+        CHECK_EQ(n_called, 0);
+        _exit(0);
+    }
+    await_child(child);
+    CHECK_EQ(atomic_load(&it.deferred->n), 1);
+    deliver_deferred();
+    CHECK_EQ(phase_of(made[1]), FUTURE_FREE);
+    CHECK_EQ(atomic_load(&it.n_calls), 0);
+    host_close();
+}
+
 /* K10: a child that the program forks has nothing to do with its parent's futures. */
 TEST(shared, forked_children_do_no_harm) {
     open_shared();
@@ -394,10 +438,10 @@ TEST(shared, time_is_over) {
     filch_future *future = host_submit(NULL);
     CHECK(future_try_start(future, generation_of(future), 1));
     (void)filch_fetch_or_acq_rel(&future->state, FUTURE_TIMED_OUT);
-    CHECK(!filchi_future_finish_shared(future, FUTURE_FINISHED, true, NULL));
+    CHECK(!filchi_future_finish_shared(future, FUTURE_FINISHED, true));
     CHECK_EQ(phase_of(future), FUTURE_RUNNING);
     (void)filch_fetch_and_acq_rel((filch_atomic_u64 *)&future->state, ~FUTURE_TIMED_OUT);
-    CHECK(filchi_future_finish_shared(future, FUTURE_FINISHED, true, NULL));
+    CHECK(filchi_future_finish_shared(future, FUTURE_FINISHED, true));
     filch_release(future);
     host_close();
 }
