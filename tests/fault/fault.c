@@ -8,7 +8,9 @@
  * and in an order that differs from run to run; --sparse leaves some of the later ones out. Every
  * failure prints what replays it.
  *
- * One more kind is "signal": signals that come all the time, so that system calls end with EINTR. */
+ * One more kind is "signal": signals that come all the time, so that system calls end with EINTR.
+ *
+ * What a trial's process leaves behind is adopted here, and awaited: it ends soon, and not by a crash. */
 #include "inject.h"
 #include "ledger.h"
 #include "scenarios.h"
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -59,25 +62,59 @@ static _Noreturn void play(const struct scenario *scenario, int call, long n, bo
         inject_arm((enum call)call, n, for_ever);
     else
         send_signals();
+    inject_begin();
     scenario->run();
     inject_lift();
     ledger_check_leaks();
     exit(inject_was_reached() || call == N_CALLS ? EXIT_SUCCESS : NOT_REACHED);
 }
 
-/* Returns: the process's status; a hang ends it. */
-static int await_child(pid_t child) {
+static void complain(const char *what, int number) {
+    if (message[0] == '\0')
+        snprintf(message, MESSAGE_BYTES, what, number);
+}
+
+/* Sees to all that have ended. Returns: true if `child` has, with its status. */
+static bool reap(pid_t child, int *status) {
+    bool has_ended = false;
+    int one;
+    for (pid_t pid; (pid = waitpid(-1, &one, WNOHANG)) > 0;) {
+        if (pid == child) {
+            has_ended = true;
+            *status = one;
+        } else if (WIFSIGNALED(one) && WTERMSIG(one) != SIGKILL) {
+            complain("a process of the pool ended by signal %d", WTERMSIG(one));
+        }
+    }
+    return has_ended;
+}
+
+static bool has_children(void) {
+    return waitid(P_ALL, 0, &(siginfo_t){0}, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Until something ends. Returns: false after `limit_s`. */
+static bool await_end(int limit_s) {
     sigset_t ended;
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
+    struct timespec limit = {.tv_sec = limit_s};
+    return sigtimedwait(&ended, NULL, &limit) >= 0;
+}
+
+/* Returns: the process's status; a hang ends it. */
+static int await_child(pid_t child) {
     int status = 0;
-    for (int waited = 0; waitpid(child, &status, WNOHANG) == 0;) {
-        struct timespec limit = {.tv_sec = LIMIT_S};
-        if (sigtimedwait(&ended, NULL, &limit) < 0 && ++waited == 1) {
-            snprintf(message, MESSAGE_BYTES, "it hangs");
+    while (!reap(child, &status))
+        if (!await_end(LIMIT_S)) {
+            complain("it hangs", 0);
             kill(child, SIGKILL);
         }
-    }
+    for (; has_children(); (void)reap(child, &status))
+        if (!await_end(LIMIT_S)) {
+            complain("it left a process that does not end", 0);
+            break;
+        }
     return status;
 }
 
@@ -94,9 +131,10 @@ static bool try(const struct scenario *scenario, int call, long n, bool for_ever
         play(scenario, call, n, for_ever);
     int status = await_child(child);
     n_trials++;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_REACHED)
+    bool is_well = message[0] == '\0'; /* a worker's process may have left one, too */
+    if (is_well && WIFEXITED(status) && WEXITSTATUS(status) == NOT_REACHED)
         return false;
-    if (status == 0)
+    if (is_well && status == 0)
         return true;
     n_failures++;
     printf("FAILED: --scenario %s --call %s --n %ld%s\n    ", scenario->name, name_of(call), n,
@@ -183,9 +221,11 @@ int main(int argc, char **argv) {
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGCHLD);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     message = mmap(NULL, MESSAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    const struct scenario *const lists[] = {scenarios_submit, scenarios_collect, scenarios_block,
-                                            scenarios_bulk, scenarios_pool};
+    const struct scenario *const lists[] = {
+        scenarios_submit, scenarios_collect, scenarios_block,      scenarios_bulk,
+        scenarios_pool,   scenarios_process, scenarios_process_end};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (const struct scenario *scenario = lists[i]; scenario->name != NULL; scenario++)
             if (is_wanted(options.scenario, scenario->name)) {

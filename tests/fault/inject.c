@@ -17,6 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 const char *const inject_names[N_CALLS] = {
     [CALL_MALLOC] = "malloc",
     [CALL_MMAP] = "mmap",
@@ -32,33 +36,55 @@ const char *const inject_names[N_CALLS] = {
     [CALL_FUTEX_WAIT] = "futex_wait",
     [CALL_FUTEX_WAKE] = "futex_wake",
     [CALL_MACHINE] = "machine",
+    [CALL_FORK] = "fork",
+    [CALL_SOCKETPAIR] = "socketpair",
+    [CALL_SIGNALFD] = "signalfd",
+    [CALL_PIDFD] = "pidfd_open",
+    [CALL_MEMFD] = "memfd",
+    [CALL_POPULATE] = "populate",
+    [CALL_FALLOCATE] = "fallocate",
+    [CALL_INTERRUPT] = "interrupt",
 };
 
-static enum call armed;
-static atomic_long
-    left; /* calls up to the one that fails; 0 or less: it was that one, or a later one */
-static bool all_later;
-static atomic_bool is_lifted = true, was_reached;
+struct fault {
+    enum call call;
+    bool all_later;
+    atomic_long
+        left; /* calls up to the one that fails; 0 or less: it was that one, or a later one */
+    atomic_bool is_counting, was_reached;
+};
+
+static struct fault none = {.call = N_CALLS};
+static struct fault *fault = &none; /* in shared memory, once armed */
 static atomic_long mapped_bytes, heap_blocks;
 
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+
 void inject_arm(enum call call, long n, bool for_ever) {
-    armed = call;
-    all_later = for_ever;
-    atomic_store(&left, n);
-    atomic_store(&was_reached, false);
-    atomic_store(&is_lifted, false);
+    struct fault *shared = __real_mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        abort();
+    shared->call = call;
+    shared->all_later = for_ever;
+    shared->left = n;
+    fault = shared;
+}
+
+void inject_begin(void) {
+    atomic_store(&fault->is_counting, fault != &none);
 }
 
 void inject_lift(void) {
-    atomic_store(&is_lifted, true);
+    atomic_store(&fault->is_counting, false);
 }
 
 bool inject_was_reached(void) {
-    return atomic_load(&was_reached);
+    return atomic_load(&fault->was_reached);
 }
 
 bool inject_is(enum call call) {
-    return armed == call;
+    return fault->call == call;
 }
 
 long inject_mapped_bytes(void) {
@@ -70,17 +96,16 @@ long inject_heap_blocks(void) {
 }
 
 static bool fails(enum call call) {
-    if (call != armed || atomic_load(&is_lifted))
+    if (call != fault->call || !atomic_load(&fault->is_counting))
         return false;
-    long before = atomic_fetch_sub(&left, 1);
-    if (before != 1 && !(all_later && before < 1))
+    long before = atomic_fetch_sub(&fault->left, 1);
+    if (before != 1 && !(fault->all_later && before < 1))
         return false;
-    atomic_store(&was_reached, true);
+    atomic_store(&fault->was_reached, true);
     return true;
 }
 
-/* Fails as a call that sets errno. */
-static bool fails_with(enum call call, int error) {
+bool inject_fails(enum call call, int error) {
     bool it_does = fails(call);
     if (it_does)
         errno = error;
@@ -92,10 +117,12 @@ static bool fails_with(enum call call, int error) {
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 void __real_free(void *block);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 
 static void *count_block(void *block) {
@@ -105,18 +132,23 @@ static void *count_block(void *block) {
 }
 
 void *__wrap_malloc(size_t size) {
-    return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_malloc(size));
+    return inject_fails(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t n, size_t size) {
-    return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_calloc(n, size));
+    return inject_fails(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_calloc(n, size));
 }
 
 void *__wrap_realloc(void *block, size_t size) {
-    if (fails_with(CALL_MALLOC, ENOMEM))
+    if (inject_fails(CALL_MALLOC, ENOMEM))
         return NULL;
     void *larger = __real_realloc(block, size);
     return block == NULL ? count_block(larger) : larger;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+    return inject_fails(CALL_MALLOC, ENOMEM) ? NULL
+                                             : count_block(__real_aligned_alloc(alignment, size));
 }
 
 void __wrap_free(void *block) {
@@ -132,11 +164,11 @@ char *__wrap_strdup(const char *text);
 ssize_t __wrap_getline(char **line, size_t *size, FILE *file);
 
 char *__wrap_strdup(const char *text) {
-    return fails_with(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_strdup(text));
+    return inject_fails(CALL_MALLOC, ENOMEM) ? NULL : count_block(__real_strdup(text));
 }
 
 int __wrap_asprintf(char **text, const char *format, ...) {
-    if (fails_with(CALL_MALLOC, ENOMEM))
+    if (inject_fails(CALL_MALLOC, ENOMEM))
         return -1;
     va_list list;
     va_start(list, format);
@@ -148,7 +180,7 @@ int __wrap_asprintf(char **text, const char *format, ...) {
 }
 
 ssize_t __wrap_getline(char **line, size_t *size, FILE *file) {
-    if (fails_with(CALL_MALLOC, ENOMEM))
+    if (inject_fails(CALL_MALLOC, ENOMEM))
         return -1;
     bool is_first = *line == NULL;
     ssize_t length = __real_getline(line, size, file);
@@ -157,7 +189,6 @@ ssize_t __wrap_getline(char **line, size_t *size, FILE *file) {
     return length;
 }
 
-void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
 int __real_mprotect(void *at, size_t bytes, int protection);
 int __real_munmap(void *at, size_t bytes);
 int __real_madvise(void *at, size_t bytes, int advice);
@@ -167,7 +198,7 @@ int __wrap_munmap(void *at, size_t bytes);
 int __wrap_madvise(void *at, size_t bytes, int advice);
 
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset) {
-    if (fails_with(CALL_MMAP, ENOMEM))
+    if (inject_fails(CALL_MMAP, ENOMEM))
         return MAP_FAILED;
     void *start = __real_mmap(at, bytes, protection, flags, fd, offset);
     if (start != MAP_FAILED && (flags & MAP_FIXED) == 0) /* else in place of what is counted */
@@ -176,17 +207,26 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 }
 
 int __wrap_mprotect(void *at, size_t bytes, int protection) {
-    return fails_with(CALL_MPROTECT, ENOMEM) ? -1 : __real_mprotect(at, bytes, protection);
+    return inject_fails(CALL_MPROTECT, ENOMEM) ? -1 : __real_mprotect(at, bytes, protection);
 }
 
 /* What the system does not take back stays mapped, and is counted as taken back. */
 int __wrap_munmap(void *at, size_t bytes) {
     atomic_fetch_sub(&mapped_bytes, (long)bytes);
-    return fails_with(CALL_MUNMAP, ENOMEM) ? -1 : __real_munmap(at, bytes);
+    return inject_fails(CALL_MUNMAP, ENOMEM) ? -1 : __real_munmap(at, bytes);
 }
 
+/* Where there is no memory, populating ends as a page fault does. */
 int __wrap_madvise(void *at, size_t bytes, int advice) {
-    return fails_with(CALL_MACHINE, EINVAL) ? -1 : __real_madvise(at, bytes, advice);
+    if (inject_fails(CALL_MACHINE, EINVAL))
+        return -1;
+    if (advice == MADV_POPULATE_WRITE && inject_fails(CALL_POPULATE, EFAULT))
+        return -1;
+    if (advice == MADV_POPULATE_WRITE && inject_is(CALL_FALLOCATE)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return __real_madvise(at, bytes, advice);
 }
 
 struct arena;
@@ -200,15 +240,16 @@ bool __wrap_filchi_heap_refill(struct heap *heap);
 void *__wrap_filchi_extent_take(struct extents *extents, size_t bytes);
 
 void *__wrap_filchi_arena_take(struct arena *arena, size_t n_chunks, enum chunk_kind kind) {
-    return fails_with(CALL_CHUNK, ENOMEM) ? NULL : __real_filchi_arena_take(arena, n_chunks, kind);
+    return inject_fails(CALL_CHUNK, ENOMEM) ? NULL
+                                            : __real_filchi_arena_take(arena, n_chunks, kind);
 }
 
 bool __wrap_filchi_heap_refill(struct heap *heap) {
-    return fails_with(CALL_CELLS, ENOMEM) ? false : __real_filchi_heap_refill(heap);
+    return inject_fails(CALL_CELLS, ENOMEM) ? false : __real_filchi_heap_refill(heap);
 }
 
 void *__wrap_filchi_extent_take(struct extents *extents, size_t bytes) {
-    return fails_with(CALL_EXTENT, ENOMEM) ? NULL : __real_filchi_extent_take(extents, bytes);
+    return inject_fails(CALL_EXTENT, ENOMEM) ? NULL : __real_filchi_extent_take(extents, bytes);
 }
 
 /* Threads. */
@@ -256,9 +297,9 @@ static long futex(long a[6]) {
     int operation = (int)a[1] & FUTEX_CMD_MASK;
     if (operation == FUTEX_WAKE) {
         long result = __real_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
-        return fails_with(CALL_FUTEX_WAKE, EFAULT) ? -1 : result;
+        return inject_fails(CALL_FUTEX_WAKE, EFAULT) ? -1 : result;
     }
-    if (fails_with(CALL_FUTEX_WAIT, atomic_load(&left) % 2 == 0 ? EINTR : EAGAIN)) {
+    if (inject_fails(CALL_FUTEX_WAIT, atomic_load(&fault->left) % 2 == 0 ? EINTR : EAGAIN)) {
         int error = errno;
         sched_yield(); /* where all fail, somebody else must have the processor */
         errno = error;
@@ -276,7 +317,11 @@ long __wrap_syscall(long number, ...) {
     va_end(list);
     if (number == SYS_futex)
         return futex(a);
-    if (number == SYS_membarrier && fails_with(CALL_MACHINE, EPERM))
+    if (number == SYS_membarrier && inject_fails(CALL_MACHINE, EPERM))
+        return -1;
+    if (number == SYS_close_range && inject_fails(CALL_MACHINE, ENOSYS))
+        return -1;
+    if (number == SYS_pidfd_open && inject_fails(CALL_PIDFD, a[0] % 2 == 0 ? ENOSYS : EMFILE))
         return -1;
     return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
@@ -286,20 +331,24 @@ int __real_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int __real_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
 int __real_hwloc_topology_load(hwloc_topology_t topology);
 FILE *__real_fopen(const char *path, const char *mode);
+int __real_open(const char *path, int flags);
+int __real_access(const char *path, int mode);
 int __real_eventfd(unsigned count, int flags);
 int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set);
 int __wrap_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
 int __wrap_hwloc_topology_load(hwloc_topology_t topology);
 FILE *__wrap_fopen(const char *path, const char *mode);
+int __wrap_open(const char *path, int flags);
+int __wrap_access(const char *path, int mode);
 int __wrap_eventfd(unsigned count, int flags);
 
 int __wrap_sched_getaffinity(pid_t thread, size_t size, cpu_set_t *set) {
-    return fails_with(CALL_MACHINE, EPERM) ? -1 : __real_sched_getaffinity(thread, size, set);
+    return inject_fails(CALL_MACHINE, EPERM) ? -1 : __real_sched_getaffinity(thread, size, set);
 }
 
 int __wrap_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set) {
-    return fails_with(CALL_MACHINE, EPERM) ? -1 : __real_sched_setaffinity(thread, size, set);
+    return inject_fails(CALL_MACHINE, EPERM) ? -1 : __real_sched_setaffinity(thread, size, set);
 }
 
 int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
@@ -307,13 +356,22 @@ int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
 }
 
 int __wrap_hwloc_topology_load(hwloc_topology_t topology) {
-    return fails_with(CALL_MACHINE, ENOSYS) ? -1 : __real_hwloc_topology_load(topology);
+    return inject_fails(CALL_MACHINE, ENOSYS) ? -1 : __real_hwloc_topology_load(topology);
 }
 FILE *__wrap_fopen(const char *path, const char *mode) {
-    return fails_with(CALL_MACHINE, EMFILE) ? NULL : __real_fopen(path, mode);
+    return inject_fails(CALL_MACHINE, EMFILE) ? NULL : __real_fopen(path, mode);
+}
+
+/* The library opens files of /proc and /sys only, and makes none. */
+int __wrap_open(const char *path, int flags) {
+    return inject_fails(CALL_MACHINE, EMFILE) ? -1 : __real_open(path, flags);
+}
+
+int __wrap_access(const char *path, int mode) {
+    return inject_fails(CALL_MACHINE, EACCES) ? -1 : __real_access(path, mode);
 }
 
 int __wrap_eventfd(unsigned count, int flags) {
-    return fails_with(CALL_EVENTFD, EMFILE) ? -1 : __real_eventfd(count, flags);
+    return inject_fails(CALL_EVENTFD, EMFILE) ? -1 : __real_eventfd(count, flags);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */

@@ -12,8 +12,16 @@
  *   futex wait  returns at once, with EINTR or EAGAIN: callers look again
  *   futex wake  wakes, and then says EFAULT: the kernel refuses to wake bad addresses only, at which
  *               nobody can sleep, so what a wake returns must be of no interest
- *   machine     membarrier, the calls for CPU masks, madvise, files of /proc and /sys: wishes, without
- *               which all works
+ *   machine     membarrier, close_range, the calls for CPU masks, madvise, files of /proc and /sys: wishes,
+ *               without which all works
+ *   processes   fork; socketpair; signalfd; pidfd_open, without which all works
+ *   memfd       memfd_create, ftruncate, seals: an anonymous mapping does the same
+ *   populate    pages of shared memory: there are none
+ *   fallocate   the same on a system that cannot populate (before Linux 5.14)
+ *   interrupt   poll and waitpid end with EINTR when nothing is there
+ *
+ * What is counted is shared with the processes that are forked later: the n-th call is the n-th of all of
+ * them. What is left at the end each process counts for itself.
  */
 #ifndef FAULT_INJECT_H
 #define FAULT_INJECT_H
@@ -36,24 +44,37 @@ enum call {
     CALL_FUTEX_WAIT,
     CALL_FUTEX_WAKE,
     CALL_MACHINE,
+    CALL_FORK,
+    CALL_SOCKETPAIR,
+    CALL_SIGNALFD,
+    CALL_PIDFD,
+    CALL_MEMFD,
+    CALL_POPULATE,
+    CALL_FALLOCATE,
+    CALL_INTERRUPT,
     N_CALLS
 };
 
 extern const char *const inject_names[N_CALLS];
 
-/* The n-th call of this kind from now on fails, or that and all later ones. */
+/* The n-th call of this kind fails, or that and all later ones. Calls are counted from inject_begin on, and
+ * while they are not lifted. To be armed before the process forks any other. */
 void inject_arm(enum call call, long n, bool for_ever);
+void inject_begin(void);
 
-/* From now on nothing fails. */
+/* From now on nothing fails and nothing is counted. */
 void inject_lift(void);
 
-/* Has a call failed on purpose since inject_arm? */
+/* Has a call failed on purpose, in whatever process? */
 bool inject_was_reached(void);
 
 /* Is this the kind of call that fails? */
 bool inject_is(enum call call);
 
-/* Bytes that the library has mapped, and blocks that it has on the heap. */
+/* Does this one, which sets errno, fail? */
+bool inject_fails(enum call call, int error);
+
+/* Bytes that the library has mapped in this process, and blocks that it has on the heap. */
 long inject_mapped_bytes(void);
 long inject_heap_blocks(void);
 

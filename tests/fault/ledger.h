@@ -2,7 +2,8 @@
  *
  * Each task that a scenario submits has an entry: its future if it was accepted, how often its body
  * ran, how often its callback was called. However a call fails: what was refused never runs, what was
- * accepted ends once, and who added a callback is called once.
+ * accepted ends once, and who added a callback is called once. All entries lie in memory that worker
+ * processes share; a task that runs there is given its entry's number.
  *
  * A check that fails ends the process, which is the scenario's own, with a message for fault.c. */
 #ifndef FAULT_LEDGER_H
@@ -15,10 +16,12 @@
 enum { MOST_ENTRIES = 8192 };
 
 struct entry {
-    filch_future *future; /* NULL: refused, or given back */
+    filch_future *future; /* NULL: refused, given back, or submitted in a worker process */
     atomic_int n_run;
     atomic_int n_called;
-    int n_added; /* callbacks that it has */
+    int n_added;  /* callbacks that it has */
+    int n_deaths; /* so often the body kills its process and is run again, */
+    bool dies;    /* and the last time, too */
     bool was_refused;
     bool may_be_cancelled;
 };
@@ -37,6 +40,10 @@ void ledger_begin(char *message, size_t size);
 /* The next entry, for the task that is about to be submitted. Any thread. */
 struct entry *ledger_next(void);
 
+/* To and from an argument that any process understands. */
+int ledger_number(const struct entry *entry);
+struct entry *ledger_entry(int number);
+
 /* Called at the start of each task's body. */
 void ledger_ran(struct entry *entry);
 
@@ -54,6 +61,16 @@ filch_executor *ledger_open(int n_workers);
 
 /* The same for a pool that the scenario opens. Returns: `executor`. */
 filch_executor *ledger_opened(filch_executor *executor);
+
+/* A pool of two processes, opened while nothing fails. */
+filch_executor *ledger_open_processes(int max_tasks_per_child, filch_start_method method);
+
+/* Pools of this scenario may break when a call has failed, or even without (`always`): then all that is
+ * pending fails with FILCH_BROKEN. */
+void ledger_may_break(bool always);
+
+/* Is the calling thread's last failure that of a broken pool, which may be? */
+bool ledger_is_broken(void);
 
 /* A failure that a call may have while others fail: clear, and not a wrong one. */
 bool ledger_may_fail(filch_status status);
