@@ -230,6 +230,23 @@ void filchi_pool_worker_failed(struct worker *worker, int error) {
     filchi_pool_fail_queued(pool); /* if it was broken before, what came since */
 }
 
+/* If even now no worker can be started, the work fails with the reason. */
+static void start_first_worker(struct pool *pool) {
+    int error = filchi_scheduler_wake_one(pool->scheduler);
+    /* Another thread has ended the pool meanwhile: all that was accepted is done, and what is queued
+     * belongs to submitters that are just taking it back. */
+    if (error == 0 || error == ESHUTDOWN)
+        return;
+    filchi_pool_break(pool, "no worker could be started: %s", strerror(error));
+    filchi_pool_fail_queued(pool); /* if it was broken before, what came since */
+}
+
+void filchi_pool_attend(struct pool *pool) {
+    struct scheduler *scheduler = pool->scheduler;
+    if (!park_is_attended(&scheduler->park) && filchi_scheduler_has_work(scheduler))
+        start_first_worker(pool);
+}
+
 void filchi_pool_move_worker(struct worker *worker) {
     filch_executor *executor = pool_of_worker(worker)->executor;
     executor->operations->move_worker(executor, worker);
@@ -270,23 +287,12 @@ static bool try_end(filch_executor *executor) {
     return has_ended;
 }
 
-/* If even now no worker can be started, the work fails with the reason. */
-static void start_first_worker(filch_executor *executor) {
-    int error = filchi_scheduler_wake_one(executor->pool->scheduler);
-    /* Another thread has ended the pool meanwhile: all that was accepted is done, and what is queued
-     * belongs to submitters that are just taking it back. */
-    if (error == 0 || error == ESHUTDOWN)
-        return;
-    filchi_pool_break(executor->pool, "no worker could be started: %s", strerror(error));
-    filchi_pool_fail_queued(executor->pool); /* if it was broken before, what came since */
-}
-
 static filch_status await_workers(filch_executor *executor, uint64_t deadline_ns) {
     while (filchi_roster_await_none(&executor->pool->roster, deadline_ns)) {
         if (try_end(executor))
             return FILCH_OK;
         if (needs_first_worker(executor))
-            start_first_worker(executor);
+            start_first_worker(executor->pool);
         filchi_thread_yield(); /* to another thread that is starting one */
     }
     return FILCH_TIMEOUT;
@@ -340,7 +346,7 @@ filch_status filch_shutdown_with(filch_executor *executor, const filch_shutdown_
     if (options.no_wait) {
         /* Accepted work is completed, so somebody must be there to do it. */
         if (needs_first_worker(executor))
-            start_first_worker(executor);
+            start_first_worker(executor->pool);
         return FILCH_OK;
     }
     /* A worker of another pool makes room meanwhile, as in any wait. */

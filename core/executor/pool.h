@@ -138,6 +138,9 @@ void filchi_pool_worker_left(filch_executor *executor, struct worker *worker);
  * one; if there is none left the pool breaks. */
 void filchi_pool_worker_failed(struct worker *worker, int error);
 
+/* Nobody sits any more, perhaps: what is queued has a worker started for it, or fails with the reason. */
+void filchi_pool_attend(struct pool *pool);
+
 /* Is this handle good for the calling process? Else the thread's failure is set. */
 bool filchi_executor_check(const char *function, const filch_executor *executor);
 

@@ -39,6 +39,8 @@ static void free_slot(struct process_pool *self, struct slot *slot, struct worke
     slot->is_noted = false;
     filch_store_release(&slot->state, (uint32_t)SLOT_FREE); /* SLOT */
     filchi_pool_worker_left(self->executor, worker);
+    /* There may have been no memory for another one while this one's was not free. */
+    filchi_pool_attend(self->executor->pool);
 }
 
 /* It was never ready: its initializer failed, or it died on the way. */
