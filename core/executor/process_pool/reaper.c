@@ -81,15 +81,27 @@ static void see_to_unforked(struct process_pool *self, uint32_t number) {
     filchi_pool_worker_failed(worker, error);
 }
 
+/* A process that has done no more than find no memory for its stack is like one that was not forked. */
+static bool had_no_stack(struct slot *slot) {
+    if (slot_state(slot) != SLOT_DEAD || filch_load_relaxed(&slot->last_state) != SLOT_STARTING ||
+        filchi_process_pool_read_end(slot).exit_status != EXIT_NO_STACK)
+        return false;
+    filch_store_relaxed(&slot->pid, 0u);
+    filch_store_relaxed(&slot->wait_status, (uint32_t)ENOMEM);
+    filch_store_release(&slot->state, (uint32_t)SLOT_UNFORKED); /* SLOT */
+    return true;
+}
+
 /* Returns: false if somebody is left. */
 static bool bury_all(struct process_pool *self) {
     bool is_done = true;
     for (uint32_t i = 0; i < self->shared->n_slots; i++) {
-        enum slot_state state = slot_state(&self->shared->slots[i]);
-        if (state == SLOT_DEAD)
-            is_done = bury(self, i) && is_done;
-        else if (state == SLOT_UNFORKED)
+        struct slot *slot = &self->shared->slots[i];
+        enum slot_state state = slot_state(slot);
+        if (state == SLOT_UNFORKED || had_no_stack(slot))
             see_to_unforked(self, i);
+        else if (state == SLOT_DEAD)
+            is_done = bury(self, i) && is_done;
     }
     return is_done;
 }

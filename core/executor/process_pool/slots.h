@@ -8,6 +8,7 @@
  *     STARTING -> RUNNING -> LEAVING  the worker's process
  *     any of those three -> DEAD      the server, when the system has told it how the process ended
  *     STARTING -> UNFORKED            the server, if there was no process to be had
+ *     DEAD -> UNFORKED                the reaper, of a process that had no stack
  *     DEAD, UNFORKED -> FREE          the reaper, when all that the worker left is in order
  *
  * Nobody but the server sends signals to workers: it alone knows which numbers are still theirs.
@@ -30,8 +31,9 @@ enum slot_state {
     SLOT_UNFORKED,
 };
 
-/* A process that could not get ready exits with this, and has written why. */
-enum { EXIT_NOT_READY = 199 };
+/* A process that could not get ready exits with one of these: it had no memory for its stack and has touched
+ * nothing yet, or has written why. */
+enum { EXIT_NO_STACK = 198, EXIT_NOT_READY = 199 };
 
 enum { SLOT_WHY_BYTES = 160 };
 

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* What the process on this thread is. */
@@ -78,6 +77,7 @@ static void serve(void *arg) {
     struct worker *worker = arg;
     struct process_pool *self = here.self;
     struct slot *slot = here.slot;
+    begin_thread(worker);
     if (!filchi_crew_initialise(&self->crew, worker, slot->why, sizeof slot->why))
         leave(EXIT_NOT_READY);
     if (!slot_move(slot, SLOT_STARTING, SLOT_RUNNING))
@@ -106,8 +106,6 @@ void filchi_worker_process_main(struct process_pool *self, uint32_t number) {
     here.worker = scheduler_worker(self->executor->pool->scheduler, number);
     here.slot = &self->shared->slots[number];
     filch_store_release(&here.slot->pid, (uint32_t)getpid()); /* SLOT */
-    begin_thread(here.worker);
-    if (!filchi_stack_begin(self->crew.options.stack_size, serve, here.worker))
-        strcpy(here.slot->why, "found no memory for its stack");
-    _exit(EXIT_NOT_READY);
+    (void)filchi_stack_begin(self->crew.options.stack_size, serve, here.worker);
+    _exit(EXIT_NO_STACK);
 }
