@@ -1,8 +1,10 @@
 /* platform/fork.c: fork, pidfds, close_range, prctl. */
 #include "platform/fork.h"
 
+#include "platform/clock.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -105,6 +107,29 @@ void filchi_fork_explain_end(struct process_end end, char *text, size_t size) {
 void filchi_fork_await_adopted(pid_t pid) {
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+/* Not its own descriptor, but a look now and then: a number that is in use again is looked at in vain. */
+static bool await_by_looking(pid_t pid, uint64_t deadline_ns) {
+    while (kill(pid, 0) == 0 || errno != ESRCH) {
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            break;
+        if (filchi_clock_passed(deadline_ns))
+            return false;
+        (void)poll(NULL, 0, 1);
+    }
+    return true;
+}
+
+bool filchi_fork_await_end(pid_t pid, int watch, uint64_t deadline_ns) {
+    if (watch < 0)
+        return await_by_looking(pid, deadline_ns);
+    struct pollfd event = {watch, POLLIN, 0};
+    while (poll(&event, 1, filchi_clock_milliseconds_until(deadline_ns)) <= 0)
+        if (filchi_clock_passed(deadline_ns))
+            return false;
+    (void)waitpid(pid, NULL, WNOHANG);
+    return true;
 }
 
 static void ignore_here(int number) {

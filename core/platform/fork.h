@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Runs main(arg) in a grandchild, whose signals are all blocked. main does not return.
@@ -40,6 +41,10 @@ void filchi_fork_explain_end(struct process_end end, char *text, size_t size);
 
 /* If this process is a child, as all are that others leave to pid 1 or a subreaper: waits for its end. */
 void filchi_fork_await_adopted(pid_t pid);
+
+/* Waits until the process has ended, whosever child it is; if it is adopted here, the system forgets it.
+ * `watch` is of filchi_fork_watch; without (-1) it looks again and again. Returns: false after the deadline. */
+bool filchi_fork_await_end(pid_t pid, int watch, uint64_t deadline_ns);
 
 /* Gives the signals that the process handles back to the system, but for those of the terminal: these
  * do nothing here, and are the system's again in what is executed later. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { TASKS = 12, SHARED_BYTES = 300000 };
@@ -164,10 +165,10 @@ static void run_process_kill(void) {
     end_workers(filch_terminate_workers);
 }
 
-/* The fork server is the only child of this process's parent besides itself. */
-static pid_t find_server(void) {
+/* The fork server is the only process besides this one that `adopter` has. */
+static pid_t find_server(pid_t adopter) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)getppid(), (int)getppid());
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)adopter, (int)adopter);
     FILE *file = fopen(path, "r");
     pid_t server = 0;
     for (int pid; file != NULL && fscanf(file, "%d", &pid) == 1;)
@@ -178,16 +179,25 @@ static pid_t find_server(void) {
     return server;
 }
 
-static void run_process_server(void) {
+static void lose_server(pid_t adopter) {
     filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
+    inject_lift();
+    pid_t server = find_server(adopter);
+    inject_begin();
     ledger_may_break(true);
-    pid_t server = find_server();
     submit_some(ex, TASKS, false);
     if (server > 0)
         kill(server, SIGKILL);
     submit_some(ex, TASKS, false);
     ledger_settle();
     ledger_close(ex);
+}
+
+/* The orphans are adopted by the parent, and by this process. */
+static void run_process_server(void) {
+    lose_server(getppid());
+    MUST(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    lose_server(getpid());
 }
 
 const struct scenario scenarios_process_end[] = {

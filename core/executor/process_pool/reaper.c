@@ -10,7 +10,6 @@
 #include "platform/process.h"
 #include "platform/thread.h"
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +27,7 @@ enum { MOST_FAILED_STARTS = 3 };
 static const uint64_t TRY_AGAIN_NS = 1000000;
 
 /* How long a worker may take to die of its server's death. */
-enum { ORPHAN_MS = 5000 };
+static const uint64_t ORPHAN_NS = 5000000000;
 
 struct process_end filchi_process_pool_read_end(const struct slot *slot) {
     return filchi_fork_read_status((int)filch_load_relaxed(&slot->wait_status));
@@ -109,15 +108,16 @@ static bool bury_all(struct process_pool *self) {
 /* The process has ended, or does so soon: it dies of its server's death. But the system forgets to kill
  * it once a task has become another user; it still has its number then, since nobody has reaped it. */
 static void await_orphan(pid_t pid) {
+    if (pid <= 0)
+        return; /* it was not there yet */
     int watch = filchi_fork_watch(pid);
-    if (watch < 0)
-        return;
-    struct pollfd event = {watch, POLLIN, 0};
-    if (poll(&event, 1, ORPHAN_MS) == 0) {
+    bool has_ended = filchi_fork_await_end(pid, watch, filchi_clock_ns() + ORPHAN_NS);
+    if (!has_ended && watch >= 0) { /* else the number may be somebody else's */
         kill(pid, SIGKILL);
-        (void)poll(&event, 1, ORPHAN_MS);
+        (void)filchi_fork_await_end(pid, watch, filchi_clock_ns() + ORPHAN_NS);
     }
-    close(watch);
+    if (watch >= 0)
+        close(watch);
 }
 
 /* Nobody starts workers any more, and nobody says how they end. */
@@ -143,21 +143,11 @@ static bool is_quitting(const struct process_pool *self) {
     return filch_load_acquire(&self->shared->is_to_quit) != 0;
 }
 
-/* For poll, which is to come back after it. */
-static int milliseconds_until(uint64_t deadline_ns) {
-    uint64_t now_ns = filchi_clock_ns();
-    if (deadline_ns == FILCHI_NEVER)
-        return -1;
-    if (deadline_ns <= now_ns)
-        return 0;
-    uint64_t ms = (deadline_ns - now_ns) / 1000000 + 1;
-    return ms < INT_MAX ? (int)ms : INT_MAX;
-}
-
 /* Returns: false if the server has ended. */
 static bool await_bell(struct process_pool *self, uint64_t deadline_ns) {
     struct pollfd events[] = {{self->bell, POLLIN, 0}, {self->server_watch, POLLIN, 0}};
-    (void)poll(events, self->server_watch >= 0 ? 2 : 1, milliseconds_until(deadline_ns));
+    (void)poll(events, self->server_watch >= 0 ? 2 : 1,
+               filchi_clock_milliseconds_until(deadline_ns));
     while (recv(self->bell, (char[64]){0}, 64, MSG_DONTWAIT) > 0)
         ;
     return (events[0].revents & (POLLHUP | POLLERR | POLLNVAL)) == 0 && events[1].revents == 0;
