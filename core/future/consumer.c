@@ -46,12 +46,13 @@ _Static_assert(sizeof(struct consumer) <= 1 << CONSUMER_LOG2, "a consumer fits i
 
 #define HOME_BYTES ((size_t)1 << 30)
 
-/* With the lock held. Where the system has no shared memory, threads alone can be waited for. */
-static struct heap *need_heap(void) {
+/* With the lock held. Where the system has no shared memory, threads alone can be waited for; but a pool of
+ * processes that finds none for a moment must not decide that for good. */
+static struct heap *need_heap(bool must_share) {
     if (home.heap != NULL)
         return home.heap;
     struct arena *arena = filchi_arena_open_shared(HOME_BYTES);
-    if (arena == NULL)
+    if (arena == NULL && !must_share)
         arena = filchi_arena_open(HOME_BYTES);
     if (arena == NULL)
         return NULL;
@@ -63,7 +64,7 @@ static struct heap *need_heap(void) {
 
 int filchi_consumer_share(void) {
     pthread_mutex_lock(&home.lock);
-    struct heap *heap = need_heap();
+    struct heap *heap = need_heap(true);
     int error = heap == NULL ? ENOMEM : heap->arena->is_shared ? 0 : ENOSYS;
     pthread_mutex_unlock(&home.lock);
     return error;
@@ -79,7 +80,7 @@ void filchi_consumer_serve(struct heap *heap, struct arena *arena) {
 
 /* With the lock held. */
 static void *take_cell(void) {
-    struct heap *heap = need_heap();
+    struct heap *heap = need_heap(false);
     return heap == NULL ? NULL : heap_take(heap);
 }
 
