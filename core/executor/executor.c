@@ -99,10 +99,11 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations,
     executor->fork_generation = filchi_process_generation();
     pthread_mutex_init(&executor->lock, NULL);
     int error = 0;
+    const char *what = "the list of its modules";
     if (pool->must_look && (pool->modules = filchi_modules_open()) == NULL)
         error = ENOMEM;
     if (error == 0)
-        error = filchi_registry_add(executor);
+        error = filchi_registry_add(executor, &what);
     if (error == 0)
         return executor;
     filchi_modules_close(pool->modules);
@@ -110,9 +111,8 @@ filch_executor *filchi_executor_open(const struct pool_operations *operations,
     filchi_arena_close(arena);
     free(executor);
     errno = error;
-    filchi_fail(error == ENOMEM ? FILCH_NO_MEMORY : FILCH_SYSTEM,
-                "%s: no fork handlers or thread-specific key for this process: %s", function,
-                strerror(error));
+    filchi_fail(error == ENOMEM ? FILCH_NO_MEMORY : FILCH_SYSTEM, "%s: %s could not be made: %s",
+                function, what, strerror(error));
     return NULL;
 }
 

@@ -207,25 +207,34 @@ static int watch_exit(void) {
 }
 
 /* What a process needs once. A step that fails is tried again when the next executor is opened. With
- * the lock held. Returns: 0 or an errno value. */
-static int initialise(void) {
-    static int (*const steps[])(void) = {make_key, filchi_consumer_init, filchi_reclaim_init,
-                                         watch_forks, watch_exit};
+ * the lock held. Returns: 0 or an errno value, and `*what` could not be made. */
+static int initialise(const char **what) {
+    static const struct {
+        int (*make)(void);
+        const char *what;
+    } steps[] = {{make_key, "a thread-specific key"},
+                 {filchi_consumer_init, "fork handlers"},
+                 {filchi_reclaim_init, "fork handlers"},
+                 {watch_forks, "fork handlers"},
+                 {watch_exit, "an exit handler"}};
     int error = 0;
     while (error == 0 && registry.n_done < sizeof steps / sizeof steps[0]) {
-        error = steps[registry.n_done]();
+        *what = steps[registry.n_done].what;
+        error = steps[registry.n_done].make();
         if (error == 0)
             registry.n_done++;
     }
     return error;
 }
 
-int filchi_registry_add(filch_executor *executor) {
+int filchi_registry_add(filch_executor *executor, const char **what) {
     filchi_barrier_init();
     pthread_mutex_lock(&registry.lock);
-    int error = initialise();
-    if (error == 0 && executor->operations->is_shared)
+    int error = initialise(what);
+    if (error == 0 && executor->operations->is_shared) {
+        *what = "shared memory for those who wait";
         error = filchi_consumer_share();
+    }
     if (error == 0) {
         executor->pool->serial = ++registry.last_serial;
         executor->next_open = registry.first;

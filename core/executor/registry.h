@@ -10,8 +10,8 @@
 #include "executor/pool.h"
 
 /* Adds an executor and gives its pool a serial number. Returns: 0, or an errno value if the process
- * cannot get what it needs once (fork handlers, a thread-specific key). */
-int filchi_registry_add(filch_executor *executor);
+ * cannot get what it needs once (fork handlers, a thread-specific key): that is `*what`. */
+int filchi_registry_add(filch_executor *executor, const char **what);
 
 /* The registry's lock, for other short lists of this process: no forked child finds it taken. */
 void filchi_registry_lock(void);

@@ -180,8 +180,10 @@ static int start_server(struct process_pool *self) {
     while (poll(&ready, 1, -1) < 0 && errno == EINTR)
         ;
     char byte;
-    if (recv(self->bell, &byte, 1, MSG_DONTWAIT) != 1)
-        return ECHILD;
+    if (recv(self->bell, &byte, 1, MSG_DONTWAIT) != 1) {
+        uint32_t server_error = filch_load_acquire(&self->shared->server_error); /* SLOT */
+        return server_error != 0 ? (int)server_error : ECHILD;
+    }
     self->server_watch = filchi_fork_watch(self->shared->server);
     if (self->opener_watch >= 0)
         close(self->opener_watch);
@@ -189,8 +191,7 @@ static int start_server(struct process_pool *self) {
     return 0;
 }
 
-/* Returns: 0 or an errno value; what was made by then is left to closing. */
-static int start(struct process_pool *self) {
+static int make_shared(struct process_pool *self) {
     struct pool *pool = self->executor->pool;
     uint32_t n_slots = pool->scheduler->n_slots;
     size_t bytes = process_shared_bytes(n_slots);
@@ -202,13 +203,28 @@ static int start(struct process_pool *self) {
     self->shared->n_slots = n_slots;
     pool->undelivered = &self->shared->undelivered;
     pool->host.lives = process_shared_lives(self->shared);
-    int error = open_descriptors(self);
-    if (error == 0)
-        error = start_server(self);
-    if (error == 0)
-        error = filchi_notifier_start(&self->notifier, pool, self);
-    if (error == 0)
-        error = filchi_reaper_start(self);
+    return 0;
+}
+
+static int start_notifier(struct process_pool *self) {
+    return filchi_notifier_start(&self->notifier, self->executor->pool, self);
+}
+
+/* What was made by then is left to closing. Returns: 0 or an errno value, and `*what` could not be made. */
+static int start(struct process_pool *self, const char **what) {
+    static const struct {
+        int (*make)(struct process_pool *self);
+        const char *what;
+    } steps[] = {{make_shared, "what its processes share"},
+                 {open_descriptors, "a socket pair"},
+                 {start_server, "its fork server"},
+                 {start_notifier, "its thread for callbacks"},
+                 {filchi_reaper_start, "its thread that sees to dead workers"}};
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < sizeof steps / sizeof steps[0]; i++) {
+        *what = steps[i].what;
+        error = steps[i].make(self);
+    }
     return error;
 }
 
@@ -248,12 +264,13 @@ filch_executor *filch_process_pool_open(const filch_process_pool_options *given)
     self->executor->plan = plan;
     if (plan->placements != NULL)
         filchi_scheduler_place(self->executor->pool->scheduler, plan->placements);
-    int error = start(self);
+    const char *what;
+    int error = start(self, &what);
     if (error == 0)
         return self->executor;
     filch_close(self->executor);
     errno = error;
-    filchi_fail(error == ENOMEM ? FILCH_NO_MEMORY : FILCH_SYSTEM,
-                "%s: the fork server could not be started: %s", function, strerror(error));
+    filchi_fail(error == ENOMEM ? FILCH_NO_MEMORY : FILCH_SYSTEM, "%s: %s could not be made: %s",
+                function, what, strerror(error));
     return NULL;
 }

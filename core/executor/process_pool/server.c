@@ -164,8 +164,10 @@ static void watch_children(struct server *server) {
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     server->child_events = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (server->child_events < 0)
+    if (server->child_events < 0) {
+        filch_store_release(&server->shared->server_error, (uint32_t)errno); /* SLOT */
         _exit(1);
+    }
 }
 
 void filchi_server_main(void *arg) {

@@ -51,6 +51,7 @@ struct slot {
 struct process_shared {
     struct undelivered undelivered;
     pid_t server;
+    filch_atomic_u32 server_error; /* an errno value: why it could not begin */
     uint32_t n_slots;
     filch_atomic_u32 n_failed_starts; /* in a row: processes that ended before they were ready */
     filch_atomic_u32 is_ending;       /* the server starts no more workers, */
