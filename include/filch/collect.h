@@ -51,7 +51,8 @@ FILCH_API filch_status filch_completed_next(filch_completed *completed, filch_fu
 FILCH_API filch_status filch_completed_add(filch_completed *completed, filch_future *future);
 
 /** A descriptor for poll, epoll and the like: readable, level-triggered, while filch_completed_next
- * with a time limit of 0 would give a future or FILCH_END. Not to be read from.
+ * with a time limit of 0 would give a future or FILCH_END. The end of a worker process may make it readable
+ * once without: that call gives FILCH_TIMEOUT then. Not to be read from.
  * Owns: the iteration, which closes it when it is closed; later calls give the same one.
  * @return the descriptor, or -1: FILCH_SYSTEM (see errno), FILCH_NO_MEMORY, FILCH_INVALID. */
 FILCH_API int filch_completed_fd(filch_completed *completed);

@@ -43,6 +43,7 @@ const char *const inject_names[N_CALLS] = {
     [CALL_MEMFD] = "memfd",
     [CALL_POPULATE] = "populate",
     [CALL_FALLOCATE] = "fallocate",
+    [CALL_RING] = "ring",
     [CALL_INTERRUPT] = "interrupt",
 };
 
@@ -85,6 +86,16 @@ bool inject_was_reached(void) {
 
 bool inject_is(enum call call) {
     return fault->call == call;
+}
+
+bool inject_is_wish(void) {
+    static const enum call wishes[] = {CALL_MUNMAP,  CALL_FUTEX_WAIT, CALL_FUTEX_WAKE,
+                                       CALL_MACHINE, CALL_PIDFD,      CALL_MEMFD,
+                                       CALL_RING,    CALL_INTERRUPT};
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
+        if (fault->call == wishes[i])
+            return true;
+    return false;
 }
 
 long inject_mapped_bytes(void) {

@@ -18,6 +18,7 @@
  *   memfd       memfd_create, ftruncate, seals: an anonymous mapping does the same
  *   populate    pages of shared memory: there are none
  *   fallocate   the same on a system that cannot populate (before Linux 5.14)
+ *   ring        a worker may not send the fork server a signal; others do it for it
  *   interrupt   poll and waitpid end with EINTR when nothing is there
  *
  * What is counted is shared with the processes that are forked later: the n-th call is the n-th of all of
@@ -51,6 +52,7 @@ enum call {
     CALL_MEMFD,
     CALL_POPULATE,
     CALL_FALLOCATE,
+    CALL_RING,
     CALL_INTERRUPT,
     N_CALLS
 };
@@ -70,6 +72,9 @@ bool inject_was_reached(void);
 
 /* Is this the kind of call that fails? */
 bool inject_is(enum call call);
+
+/* Is it one without which all works? */
+bool inject_is_wish(void);
 
 /* Does this one, which sets errno, fail? */
 bool inject_fails(enum call call, int error);

@@ -32,6 +32,14 @@ int __wrap_signalfd(int descriptor, const sigset_t *signals, int flags) {
     return inject_fails(CALL_SIGNALFD, EMFILE) ? -1 : __real_signalfd(descriptor, signals, flags);
 }
 
+int __real_kill(pid_t pid, int number);
+int __wrap_kill(pid_t pid, int number);
+
+/* The bell of the fork server, where a task has become another user. */
+int __wrap_kill(pid_t pid, int number) {
+    return number == SIGCHLD && inject_fails(CALL_RING, EPERM) ? -1 : __real_kill(pid, number);
+}
+
 /* Shared memory. */
 
 int __real_memfd_create(const char *name, unsigned flags);

@@ -20,7 +20,7 @@ static struct ledger {
 } * ledger; /* in shared memory */
 
 static atomic_int n_reports;
-static enum { WHOLE, BREAKS_BY_FAULT, BREAKS } breakage;
+static enum breakage breakage;
 static char *message_to;
 static size_t message_size;
 static int n_opened, descriptors_before;
@@ -86,12 +86,17 @@ void ledger_ran(struct entry *entry) {
     MUST(atomic_fetch_add(&entry->n_run, 1) <= entry->n_deaths);
 }
 
-void ledger_may_break(bool always) {
-    breakage = always ? BREAKS : BREAKS_BY_FAULT;
+void ledger_may_break(enum breakage when) {
+    breakage = when;
+}
+
+/* Has a call failed without which something cannot work? */
+static bool has_fault(void) {
+    return inject_was_reached() && !inject_is_wish();
 }
 
 static bool may_be_broken(void) {
-    return breakage == BREAKS || (breakage == BREAKS_BY_FAULT && inject_was_reached());
+    return breakage == BREAKS || (breakage == BREAKS_BY_FAULT && has_fault());
 }
 
 bool ledger_is_broken(void) {
@@ -107,7 +112,7 @@ void ledger_check_failure(const char *what) {
     filch_status status = filch_error_status();
     if (ledger_is_broken())
         return;
-    MUST_MSG(inject_was_reached(), "%s failed though nothing else did: %s", what,
+    MUST_MSG(has_fault(), "%s failed though nothing that it needs did: %s", what,
              filch_error_message());
     MUST_MSG(ledger_may_fail(status), "%s: %s: %s", what, filch_status_name(status),
              filch_error_message());
@@ -150,7 +155,7 @@ filch_executor *ledger_opened(filch_executor *executor) {
 }
 
 filch_executor *ledger_open_processes(int max_tasks_per_child, filch_start_method method) {
-    ledger_may_break(false);
+    ledger_may_break(BREAKS_BY_FAULT);
     inject_lift();
     filch_executor *executor =
         filch_process_pool(.max_workers = 2, .max_tasks_per_child = max_tasks_per_child,
@@ -166,7 +171,7 @@ static void check_death(const struct entry *entry, const filch_error *error) {
         MUST_MSG(entry->dies && error->signal == SIGKILL, "entry %d: %s", ledger_number(entry),
                  error->message);
     else if (entry->dies)
-        MUST_MSG(inject_was_reached(), "a death is told as '%s'", error->message);
+        MUST_MSG(has_fault(), "a death is told as '%s'", error->message);
     MUST_MSG(error->exit_status <= 0, "%s", error->message);
 }
 
@@ -184,7 +189,8 @@ static void check_outcome(struct entry *entry, filch_status status) {
         break;
     case FILCH_BROKEN: /* no worker could be started, or all were ended */
         MUST(n_run == 0 || breakage == BREAKS || entry->n_deaths > 0);
-        MUST_MSG(inject_was_reached() || breakage == BREAKS, "%s", error->message);
+        MUST_MSG(may_be_broken() || (breakage == BREAKS_BEFORE && has_fault()), "%s",
+                 error->message);
         break;
     case FILCH_CANCELLED:
         MUST(n_run == 0 && entry->may_be_cancelled);
@@ -205,7 +211,7 @@ void ledger_settle(void) {
             /* Nobody can be started to run it. The wait fails, the task stays accepted. */
             ledger_check_failure("filch_join");
             /* But a worker process that was just ending may have been replaced meanwhile. */
-            MUST(breakage != WHOLE || !filch_done(entry->future));
+            MUST(breakage != BREAKS_BEFORE || !filch_done(entry->future));
             inject_lift();
             status = filch_join(entry->future);
         }

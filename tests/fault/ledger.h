@@ -65,9 +65,14 @@ filch_executor *ledger_opened(filch_executor *executor);
 /* A pool of two processes, opened while nothing fails. */
 filch_executor *ledger_open_processes(int max_tasks_per_child, filch_start_method method);
 
-/* Pools of this scenario may break when a call has failed, or even without (`always`): then all that is
- * pending fails with FILCH_BROKEN. */
-void ledger_may_break(bool always);
+/* May pools break? What is pending fails with FILCH_BROKEN then. */
+enum breakage {
+    BREAKS_BEFORE,   /* when a call has failed, before anything has run: pools of threads */
+    BREAKS_BY_FAULT, /* when a call has failed, and then they take no new tasks */
+    BREAKS,          /* in any case: the scenario does it */
+    BREAKS_NEVER,
+};
+void ledger_may_break(enum breakage when);
 
 /* Is the calling thread's last failure that of a broken pool, which may be? */
 bool ledger_is_broken(void);

@@ -164,18 +164,18 @@ static void run_map_strings(void) {
     ledger_finish(ex);
 }
 
-static long work(struct entry *entry, long x) {
-    ledger_ran(entry);
+static long work(int entry, long x) {
+    ledger_ran(ledger_entry(entry));
     return x % 20 == 19 ? filch_raise(ERANGE, "task %ld", x) : x;
 }
-FILCH_TASK(long, work, struct entry *, long);
+FILCH_TASK(long, work, int, long);
 
 /* Returns: how many were accepted. */
 static int submit_some(filch_executor *ex, filch_future **futures) {
     int n = 0;
     for (int i = 0; i < FUTURES; i++) {
         struct entry *e = ledger_next();
-        if (!ledger_accept(e, filch_submit(ex, work, e, i)))
+        if (!ledger_accept(e, filch_submit(ex, work, ledger_number(e), i)))
             continue;
         futures[n++] = e->future;
         if (i % 3 == 0)
@@ -214,13 +214,16 @@ static void take(filch_completed *completed, int n) {
         ledger_check_failure("filch_completed_next");
 }
 
-/* Readable exactly while something, or the end, can be taken. */
-static void check_descriptor(int fd, filch_completed *completed) {
+/* Readable exactly while something, or the end, can be taken; and when a worker process has ended. */
+static void check_descriptor(int fd, filch_completed *completed, bool workers_end) {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     filch_future *future;
     filch_status status = FILCH_OK;
-    while (status == FILCH_OK && poll(&poll_fd, 1, -1) >= 0)
+    while (status == FILCH_OK && poll(&poll_fd, 1, -1) >= 0) {
         status = filch_completed_next(completed, &future, 0);
+        if (status == FILCH_TIMEOUT && workers_end)
+            status = FILCH_OK;
+    }
     if (status == FILCH_SYSTEM || status == FILCH_NO_MEMORY)
         ledger_check_failure("filch_completed_next");
     else
@@ -229,11 +232,9 @@ static void check_descriptor(int fd, filch_completed *completed) {
 }
 
 /* Futures come in one after the other. */
-static void run_as_completed_add(void) {
-    filch_executor *ex = ledger_open(2);
-    filch_future *futures[FUTURES];
-    int n = ex == NULL ? 0 : submit_some(ex, futures), n_in = 0;
+static void add_all(filch_future **futures, int n, bool workers_end) {
     filch_completed *completed = n == 0 ? NULL : filch_as_completed(NULL, 0);
+    int n_in = 0;
     for (int i = 0; completed != NULL && i < n; i++) {
         if (filch_completed_add(completed, futures[i]) == FILCH_OK)
             n_in++;
@@ -246,9 +247,15 @@ static void run_as_completed_add(void) {
         if (fd < 0)
             ledger_check_failure("filch_completed_fd");
         else
-            check_descriptor(fd, completed);
+            check_descriptor(fd, completed, workers_end);
     }
     filch_completed_close(completed);
+}
+
+static void run_as_completed_add(void) {
+    filch_executor *ex = ledger_open(2);
+    filch_future *futures[FUTURES];
+    add_all(futures, ex == NULL ? 0 : submit_some(ex, futures), false);
     ledger_finish(ex);
 }
 
@@ -289,6 +296,19 @@ static void run_wait(void) {
     ledger_finish(ex);
 }
 
+/* Those who wait are told by other processes, which are replaced all the time. */
+static void run_process_collect(void) {
+    filch_executor *ex = ledger_open_processes(15, FILCH_FORKSERVER);
+    filch_future *futures[FUTURES];
+    add_all(futures, submit_some(ex, futures), true);
+    int n = submit_some(ex, futures);
+    iterate(futures, n, 5);
+    wait_for(futures, n, FILCH_FIRST_EXCEPTION, FILCH_FOREVER);
+    wait_for(futures, n, FILCH_ALL_COMPLETED, FILCH_FOREVER);
+    iterate(futures, n, FUTURES + 1);
+    ledger_finish(ex);
+}
+
 const struct scenario scenarios_collect[] = {
     {"map", run_map},
     {"map_lazy", run_map_lazy},
@@ -297,5 +317,6 @@ const struct scenario scenarios_collect[] = {
     {"as_completed", run_as_completed},
     {"as_completed_add", run_as_completed_add},
     {"wait", run_wait},
+    {"process_collect", run_process_collect},
     {0},
 };

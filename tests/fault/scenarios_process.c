@@ -3,6 +3,7 @@
 #include "scenarios.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -54,11 +55,44 @@ static void run_process_open(void) {
     hooks = mmap(NULL, sizeof *hooks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (hooks == MAP_FAILED)
         return;
-    ledger_may_break(false);
+    ledger_may_break(BREAKS_BY_FAULT);
     filch_close(ledger_opened(filch_process_pool(.max_workers = 1))); /* never used */
     open_and_use(FILCH_FORKSERVER);
     open_and_use(FILCH_FORK);
     munmap(hooks, sizeof *hooks);
+    ledger_finish(ledger_open_processes(0, FILCH_FORKSERVER)); /* whatever failed before */
+}
+
+/* While one worker is there, work goes on whatever becomes of others. */
+
+static long hold(int entry, const atomic_bool *go) {
+    ledger_ran(ledger_entry(entry));
+    while (!atomic_load(go))
+        sched_yield();
+    return entry;
+}
+FILCH_TASK(long, hold, int, const atomic_bool *);
+
+static void run_process_first(void) {
+    filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
+    inject_lift();
+    atomic_bool *go = filch_shared_alloc(ex, sizeof *go);
+    MUST(go != NULL);
+    atomic_init(go, false);
+    struct entry *first = ledger_next();
+    MUST(ledger_accept(first, filch_submit(ex, hold, ledger_number(first), go)));
+    while (atomic_load(&first->n_run) == 0)
+        sched_yield();
+    ledger_may_break(BREAKS_NEVER);
+    inject_begin();
+    submit_counts(ex, 20);
+    atomic_store(go, true);
+    ledger_settle();
+    submit_counts(ex, 20);
+    ledger_settle();
+    ledger_check_usable(ex);
+    filch_shared_free(ex, go);
+    ledger_close(ex);
 }
 
 /* ---- arguments and results ---- */
@@ -261,9 +295,7 @@ static void run_process_nested(void) {
 }
 
 const struct scenario scenarios_process[] = {
-    {"process_open", run_process_open},
-    {"process_kinds", run_process_kinds},
-    {"process_map", run_process_map},
-    {"process_nested", run_process_nested},
-    {0},
+    {"process_open", run_process_open},     {"process_first", run_process_first},
+    {"process_kinds", run_process_kinds},   {"process_map", run_process_map},
+    {"process_nested", run_process_nested}, {0},
 };

@@ -125,7 +125,7 @@ static void shut_down(filch_executor *ex, unsigned flags) {
 }
 
 static void run_process_shutdown(void) {
-    for (unsigned flags = 0; flags < 6; flags++) {
+    for (unsigned flags = 0; flags < 5; flags++) {
         filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
         if (ex == NULL)
             continue;
@@ -148,7 +148,7 @@ FILCH_TASK_VOID(hold, int);
 /* Ended while some tasks run, some wait, and some are done. */
 static void end_workers(filch_status (*end)(filch_executor *executor)) {
     filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
-    ledger_may_break(true);
+    ledger_may_break(BREAKS);
     submit_some(ex, TASKS / 2, false);
     for (int i = 0; ex != NULL && i < 2; i++) {
         struct entry *e = ledger_next();
@@ -185,7 +185,7 @@ static void lose_server(pid_t adopter) {
     inject_lift();
     pid_t server = find_server(adopter);
     inject_begin();
-    ledger_may_break(true);
+    ledger_may_break(BREAKS);
     submit_some(ex, TASKS, false);
     if (server > 0)
         kill(server, SIGKILL);
