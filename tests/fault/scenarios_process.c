@@ -46,7 +46,7 @@ static void open_and_use(filch_start_method method) {
         filch_process_pool(.max_workers = 2, .start_method = method, .thread_name_prefix = "fault",
                            .bind = FILCH_BIND_CORE, .spin = FILCH_NO_SPIN, .initializer = begin,
                            .finalizer = end));
-    submit_counts(ex, 6);
+    submit_counts(ex, 4);
     ledger_finish(ex);
     MUST(atomic_load(&hooks->n_begun) == atomic_load(&hooks->n_ended));
 }

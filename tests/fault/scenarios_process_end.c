@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TASKS = 12, SHARED_BYTES = 300000 };
+enum { TASKS = 10, SHARED_BYTES = 300000 };
 
 static long work(int entry, long x) {
     struct entry *e = ledger_entry(entry);
@@ -125,13 +125,14 @@ static void shut_down(filch_executor *ex, unsigned flags) {
 }
 
 static void run_process_shutdown(void) {
-    for (unsigned flags = 0; flags < 5; flags++) {
+    static const unsigned all[] = {0, 1, 2, 7};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
         if (ex == NULL)
             continue;
         submit_some(ex, TASKS, true);
-        shut_down(ex, flags);
-        if (flags % 3 == 0)
+        shut_down(ex, all[i]);
+        if (i % 2 == 0)
             ledger_settle(); /* else the futures outlive their pool */
         ledger_close(ex);
     }
