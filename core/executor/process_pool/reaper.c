@@ -122,9 +122,10 @@ static void await_orphan(pid_t pid) {
 
 /* Nobody starts workers any more, and nobody says how they end. */
 static void see_to_lost_server(struct process_pool *self) {
-    filch_store_seq_cst(&self->shared->is_server_gone, 1u); /* REQUESTED */
+    /* First, so that who waits is told of this, and not that no worker can be started. */
     filchi_pool_break(self->executor->pool, "its fork server (pid %d) has ended",
                       (int)self->shared->server);
+    filch_store_seq_cst(&self->shared->is_server_gone, 1u); /* REQUESTED */
     for (uint32_t i = 0; i < self->shared->n_slots; i++) {
         struct slot *slot = &self->shared->slots[i];
         enum slot_state state = slot_state(slot);
