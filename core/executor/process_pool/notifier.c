@@ -96,10 +96,18 @@ static void deliver_rest(struct notifier *notifier, uint64_t entry) {
     }
 }
 
+static size_t count_orphans(const struct orphans *orphans) {
+    return orphans->n_many + orphans->n_few;
+}
+
+static uint64_t orphan_at(const struct orphans *orphans, size_t i) {
+    return i < orphans->n_many ? orphans->many[i] : orphans->few[i - orphans->n_many];
+}
+
 /* In a frame, so that the program's report hook, too, counts as code inside of the pool: it must not wait
  * for the pool's end. */
-static void deliver_all(struct notifier *notifier, struct block *block, const uint64_t *orphans,
-                        size_t n_orphans) {
+static void deliver_all(struct notifier *notifier, struct block *block,
+                        const struct orphans *orphans) {
     struct frame frame;
     uint32_t generation = filchi_process_generation();
     frame_init(&frame, notifier->pool, NULL, "filch_on_report");
@@ -109,8 +117,8 @@ static void deliver_all(struct notifier *notifier, struct block *block, const ui
         deliver(notifier, block);
         execute_leave_if_forked(generation);
     }
-    for (size_t i = 0; i < n_orphans; i++) {
-        deliver_rest(notifier, orphans[i]);
+    for (size_t i = 0; i < count_orphans(orphans); i++) {
+        deliver_rest(notifier, orphan_at(orphans, i));
         execute_leave_if_forked(generation);
     }
     filchi_frame_leave(&frame);
@@ -121,14 +129,12 @@ static void deliver_all(struct notifier *notifier, struct block *block, const ui
 static void serve(struct notifier *notifier) {
     struct undelivered *undelivered = notifier->pool->undelivered;
     pthread_mutex_lock(&notifier->mail);
-    uint64_t *orphans = notifier->orphans;
-    size_t n = notifier->n_orphans;
-    notifier->orphans = NULL;
-    notifier->n_orphans = notifier->orphans_capacity = 0;
+    struct orphans orphans = notifier->orphans;
+    notifier->orphans = (struct orphans){0};
     filch_store_seq_cst(&undelivered->n_orphans, 0u);
     pthread_mutex_unlock(&notifier->mail);
-    deliver_all(notifier, take_all(&undelivered->newest), orphans, n);
-    free(orphans);
+    deliver_all(notifier, take_all(&undelivered->newest), &orphans);
+    free(orphans.many);
 }
 
 static void end_round(struct undelivered *undelivered) {
@@ -184,8 +190,8 @@ void filchi_notifier_stop(struct notifier *notifier) {
     filchi_notifier_rouse(undelivered);
     pthread_join(notifier->thread, NULL);
     pthread_mutex_destroy(&notifier->mail);
-    free(notifier->orphans);
-    notifier->orphans = NULL;
+    free(notifier->orphans.many);
+    notifier->orphans = (struct orphans){0};
     notifier->is_running = false;
 }
 
@@ -211,25 +217,40 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
     return idle ? FILCH_OK : FILCH_TIMEOUT;
 }
 
-/* With the lock held. Without memory the future is not freed before the pool is. */
-static void adopt(struct notifier *notifier, uint64_t entry) {
-    if (notifier->n_orphans == notifier->orphans_capacity) {
-        size_t capacity = notifier->orphans_capacity + MOST_ORPHANS_AT_ONCE;
-        uint64_t *larger = realloc(notifier->orphans, capacity * sizeof *larger);
+/* Returns: false without memory. */
+static bool put_many(struct orphans *orphans, uint64_t entry) {
+    if (orphans->n_many == orphans->capacity) {
+        size_t capacity = orphans->capacity + MOST_ORPHANS_AT_ONCE;
+        uint64_t *larger = realloc(orphans->many, capacity * sizeof *larger);
         if (larger == NULL)
-            return;
-        notifier->orphans = larger;
-        notifier->orphans_capacity = capacity;
+            return false;
+        orphans->many = larger;
+        orphans->capacity = capacity;
     }
-    notifier->orphans[notifier->n_orphans++] = entry;
-    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans, (uint32_t)notifier->n_orphans);
+    orphans->many[orphans->n_many++] = entry;
+    return true;
 }
 
-void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry) {
+static bool put_few(struct orphans *orphans, uint64_t entry) {
+    if (orphans->n_few == NOTIFIER_RESERVE)
+        return false;
+    orphans->few[orphans->n_few++] = entry;
+    return true;
+}
+
+/* With the lock held. */
+static void show_orphans(struct notifier *notifier) {
+    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans,
+                        (uint32_t)count_orphans(&notifier->orphans));
+}
+
+bool filchi_notifier_adopt(struct notifier *notifier, uint64_t entry) {
     pthread_mutex_lock(&notifier->mail);
-    adopt(notifier, entry);
+    bool is_adopted = put_many(&notifier->orphans, entry) || put_few(&notifier->orphans, entry);
+    show_orphans(notifier);
     pthread_mutex_unlock(&notifier->mail);
     filchi_notifier_rouse(notifier->pool->undelivered);
+    return is_adopted;
 }
 
 struct disowning {
@@ -237,11 +258,14 @@ struct disowning {
     uint32_t owner;
 };
 
+/* Without memory the future is not freed before the pool is. */
 static void disown(void *cell, void *arg) {
     struct disowning *self = arg;
     filch_future *future = cell;
-    if (filchi_future_disown(future, self->owner))
-        adopt(self->notifier, entry_of(future, state_generation(future_state(future))));
+    if (!filchi_future_disown(future, self->owner))
+        return;
+    uint64_t entry = entry_of(future, state_generation(future_state(future)));
+    (void)put_many(&self->notifier->orphans, entry);
 }
 
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker) {
@@ -253,6 +277,7 @@ void filchi_notifier_disown(struct notifier *notifier, struct worker *worker) {
     for (; p != NULL; p = p->next) /* PRODUCER-MADE */
         if (p->process == worker->number + 1)
             filchi_heap_walk(&p->futures, disown, &self);
+    show_orphans(notifier);
     pthread_mutex_unlock(&notifier->mail);
     filchi_notifier_rouse(notifier->pool->undelivered);
 }

@@ -52,14 +52,24 @@ struct undelivered {
     filch_atomic_u32 is_to_end;
 };
 
+/* So many deaths at a time need no memory. */
+enum { NOTIFIER_RESERVE = 16 };
+
+/* Queue entries. */
+struct orphans {
+    uint64_t *many;
+    size_t n_many, capacity;
+    uint64_t few[NOTIFIER_RESERVE]; /* when there is no memory for more */
+    size_t n_few;
+};
+
 /* The opener's. */
 struct notifier {
     struct pool *pool;
     pthread_t thread;
     bool is_running;
     pthread_mutex_t mail; /* around mailing and disowning, and the orphans */
-    uint64_t *orphans;    /* queue entries */
-    size_t n_orphans, orphans_capacity;
+    struct orphans orphans;
     struct process_pool *process_pool; /* NULL: there is no server */
 };
 
@@ -84,8 +94,9 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
  * are gone. Runs none of the program's code. */
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker);
 
-/* A worker process has ended that may have been about to deliver this future, which is done. */
-void filchi_notifier_adopt(struct notifier *notifier, uint64_t entry);
+/* A worker process has ended that may have been about to deliver this future, which is done.
+ * Returns: false if there is no memory to say so before some others are delivered. */
+bool filchi_notifier_adopt(struct notifier *notifier, uint64_t entry);
 
 /* Somebody who died may have pushed and not rung. Harmless if not. */
 void filchi_notifier_rouse(struct undelivered *undelivered);

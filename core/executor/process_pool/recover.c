@@ -219,13 +219,14 @@ static void note_limbo(struct process_pool *self, uint64_t entry, const filch_fu
     self->limbo[self->n_limbo++] = entry;
 }
 
-static void see_to_run(struct death *death, struct run *run, bool has_uncounted) {
+/* Returns: false without memory. */
+static bool see_to_run(struct death *death, struct run *run, bool has_uncounted) {
     uint64_t entry = filch_load_relaxed(&run->entry);
     filch_future *future = entry_future(death->pool->arena, entry);
     uint32_t generation = entry_generation(entry);
     uint64_t state = future_state(future);
     if (state_generation(state) != generation)
-        return;
+        return true;
     if (state_phase(state) == FUTURE_FREE) {
         note_limbo(death->self, entry, future);
     } else if (state_phase(state) == FUTURE_PENDING) {
@@ -236,21 +237,25 @@ static void see_to_run(struct death *death, struct run *run, bool has_uncounted)
         end_run(death, future, run, generation, has_uncounted);
     } else if (state_is_done(state) && state_owner(state) == death->worker->number) {
         filchi_future_wake(future);
-        filchi_notifier_adopt(&death->self->notifier, entry);
+        return filchi_notifier_adopt(&death->self->notifier, entry);
     }
+    return true;
 }
 
-/* Those below the innermost are in the middle of a wait, and counted as begun. */
-static void recover_runs(struct death *death) {
+/* Those below the innermost are in the middle of a wait, and counted as begun. Returns: false if some are
+ * left for the next call. */
+static bool recover_runs(struct death *death) {
     struct intent *intent = &death->worker->intent;
     const struct worker_counters *counters = &death->worker->counters;
     for (uint32_t depth = filch_load_acquire(&intent->depth); depth > 0; depth--) { /* ANNOUNCED */
         uint64_t n_open = filch_load_relaxed(&counters->n_started) -
                           filch_load_relaxed(&counters->n_finished) -
                           filch_load_relaxed(&counters->n_failed);
-        see_to_run(death, intent_run(intent, depth - 1), n_open == depth);
+        if (!see_to_run(death, intent_run(intent, depth - 1), n_open == depth))
+            return false;
         filch_store_release(&intent->depth, depth - 1); /* ANNOUNCED */
     }
+    return true;
 }
 
 /* ---- what it submitted ---- */
@@ -272,8 +277,8 @@ static void see_to_settled(void *cell, void *arg) {
     if (!filchi_future_was_left_settled(future, death->worker->number))
         return;
     filchi_future_wake(future);
-    filchi_notifier_adopt(&death->self->notifier,
-                          entry_of(future, state_generation(future_state(future))));
+    (void)filchi_notifier_adopt(&death->self->notifier,
+                                entry_of(future, state_generation(future_state(future))));
 }
 
 /* Visits the futures of all producers, or of the dead one's. */
@@ -420,7 +425,8 @@ bool filchi_process_pool_recover(struct process_pool *self, struct worker *worke
         note_death(&death);
     slot->is_noted = true;
     for_each_producer(&death, recover_record);
-    recover_runs(&death);
+    if (!recover_runs(&death))
+        return false;
     bool is_whole = filchi_scheduler_recover(worker, death.producer);
     if (last_state != SLOT_LEAVING || death.end.exit_status != 0)
         visit_futures(&death, false, see_to_submitted);
