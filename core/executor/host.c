@@ -21,7 +21,8 @@ static filch_status before_outside_wait(struct pool *pool) {
     if (park_is_attended(&scheduler->park) || !filchi_scheduler_has_work(scheduler))
         return FILCH_OK;
     int error = filchi_scheduler_wake_one(scheduler);
-    if (error == 0)
+    /* Of a pool that has ended, or whose fork server is gone, somebody is just dropping what is queued. */
+    if (error == 0 || error == ESHUTDOWN)
         return FILCH_OK;
     errno = error;
     return filchi_fail(FILCH_SYSTEM, "no worker could be started to run what is waited for: %s",
