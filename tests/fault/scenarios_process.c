@@ -175,14 +175,22 @@ static void submit_kinds(filch_executor *ex) {
         check_bytes(made[i], sizes[i], 'm');
 }
 
-static void run_process_kinds(void) {
+static void use_kinds(filch_start_method method) {
     memset(large, 'x', sizeof large);
-    filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
-    for (int i = 0; ex != NULL && i < 2; i++) {
+    filch_executor *ex = ledger_open_processes(0, method);
+    for (int i = 0; i < 2; i++) {
         submit_kinds(ex);
         submit_counts(ex, 8);
     }
     ledger_finish(ex);
+}
+
+static void run_process_kinds(void) {
+    use_kinds(FILCH_FORKSERVER);
+}
+
+static void run_process_stand_ins(void) {
+    use_kinds(FILCH_THREADS);
 }
 
 /* ---- map ---- */
@@ -295,7 +303,11 @@ static void run_process_nested(void) {
 }
 
 const struct scenario scenarios_process[] = {
-    {"process_open", run_process_open},     {"process_first", run_process_first},
-    {"process_kinds", run_process_kinds},   {"process_map", run_process_map},
-    {"process_nested", run_process_nested}, {0},
+    {"process_open", run_process_open},
+    {"process_first", run_process_first},
+    {"process_kinds", run_process_kinds},
+    {"process_stand_ins", run_process_stand_ins},
+    {"process_map", run_process_map},
+    {"process_nested", run_process_nested},
+    {0},
 };

@@ -32,13 +32,21 @@ static void submit_some(filch_executor *ex, int n, bool may_be_cancelled) {
     }
 }
 
+static void hold(int entry) {
+    ledger_ran(ledger_entry(entry));
+    for (;;)
+        pause();
+}
+FILCH_TASK_VOID(hold, int);
+
 /* Exactly those that die fail; those that are tried again end well. */
 static void run_process_death(void) {
     filch_executor *ex = ledger_open_processes(0, FILCH_FORKSERVER);
     for (int i = 0; ex != NULL && i < 2; i++) {
-        struct entry *dead = ledger_next(), *twice_dead = ledger_next(), *last = ledger_next();
+        struct entry *dead = ledger_next(), *twice_dead = ledger_next(), *last = ledger_next(),
+                     *late = ledger_next();
         submit_some(ex, TASKS / 2, false);
-        dead->dies = last->dies = true;
+        dead->dies = last->dies = late->dies = true;
         twice_dead->n_deaths = 2;
         last->n_deaths = 1;
         if (ledger_accept(dead, filch_submit(ex, work, ledger_number(dead), 1)))
@@ -138,13 +146,6 @@ static void run_process_shutdown(void) {
     }
     ledger_settle();
 }
-
-static void hold(int entry) {
-    ledger_ran(ledger_entry(entry));
-    for (;;)
-        pause();
-}
-FILCH_TASK_VOID(hold, int);
 
 /* Ended while some tasks run, some wait, and some are done. */
 static void end_workers(filch_status (*end)(filch_executor *executor)) {
