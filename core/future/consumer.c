@@ -102,8 +102,8 @@ static void rescan(void *cell, void *arg) {
     if (consumer->pid == NO_CONSUMER || consumer->pid == 0)
         return;
     uint32_t bell = filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_RESCAN); /* RESCAN */
-    if (bell & BELL_SLEEPER)
-        filchi_futex_wake(&consumer->bell.value, 1, (bell & BELL_REMOTE) != 0);
+    if (bell & BELL_REMOTE) /* the dead may have cleared SLEEPER, and not woken whom it stood for */
+        filchi_futex_wake(&consumer->bell.value, 1, true);
     if (bell & BELL_POLLED)
         filchi_ringer_ring(consumer);
 }

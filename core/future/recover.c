@@ -54,27 +54,23 @@ void filchi_future_defer(filch_future *future) {
 
 /* What is MAILED was in the dead one's hands alone, and what is DELIVERED and not RELEASED waited for him: it
  * goes to who delivers, and is MAILED on the way, so that nobody takes it for left behind meanwhile. What
- * the dead was about to deliver or free itself is looked at by who delivers. The others are freed when
- * they have ended, since they are RELEASED then. The chain of callbacks is left alone: who delivers may
- * be freeing it. */
-bool filchi_future_disown(filch_future *future, uint32_t owner) {
+ * the dead was about to deliver or free itself is an orphan by its run, or by what it was settling. The others
+ * are freed when they have ended, since they are RELEASED then. The chain of callbacks is left alone: who
+ * delivers may be freeing it. */
+void filchi_future_disown(filch_future *future) {
     struct future_host *host = future_host(future);
     uint64_t state = future_state(future), next;
     do {
         bool is_over = (state & FUTURE_DELIVERED) != 0 && (state & FUTURE_RELEASED) != 0;
-        if (state_phase(state) <= FUTURE_INIT || (state & FUTURE_DISOWNED))
-            return false;
-        if (is_over && (state & FUTURE_MAILED) == 0)
-            return state_owner(state) == owner;
+        if (state_phase(state) <= FUTURE_INIT || (state & FUTURE_DISOWNED) ||
+            (is_over && (state & FUTURE_MAILED) == 0))
+            return;
         next = state | FUTURE_RELEASED | FUTURE_DISOWNED;
         if (state & FUTURE_DELIVERED)
             next |= FUTURE_MAILED;
         else if (state & FUTURE_MAILED)
             next |= FUTURE_DEFERRED;
     } while (!filch_cas_acq_rel(&future->state, &state, next)); /* GONE, OUTCOME */
-    if (state & (FUTURE_MAILED | FUTURE_DELIVERED)) {
+    if (state & (FUTURE_MAILED | FUTURE_DELIVERED))
         host->defer(host, future);
-        return false;
-    }
-    return state_is_done(state) && (state & FUTURE_DEFERRED) == 0 && state_owner(state) == owner;
 }

@@ -45,8 +45,7 @@ enum future_rest filchi_future_find_rest(const filch_future *future, uint32_t ge
 void filchi_future_defer(filch_future *future);
 
 /* The process that had the handles of this future has ended: it counts as released, and its callbacks, which
- * nobody can call any more, as called. Not while it is being mailed. `owner`: the number of the dead worker.
- * Returns: true if it is to be given to the notifier as above. */
-bool filchi_future_disown(filch_future *future, uint32_t owner);
+ * nobody can call any more, as called. Not while it is being mailed. */
+void filchi_future_disown(filch_future *future);
 
 #endif

@@ -11,11 +11,9 @@
 #include "platform/futex.h"
 #include "platform/thread.h"
 #include "structures/recover.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-
-/* One death rarely leaves more than one. */
-enum { MOST_ORPHANS_AT_ONCE = 16 };
 
 static void wake(struct undelivered *undelivered) {
     filchi_futex_wake(&undelivered->bell.value, 1, true);
@@ -96,18 +94,9 @@ static void deliver_rest(struct notifier *notifier, uint64_t entry) {
     }
 }
 
-static size_t count_orphans(const struct orphans *orphans) {
-    return orphans->n_many + orphans->n_few;
-}
-
-static uint64_t orphan_at(const struct orphans *orphans, size_t i) {
-    return i < orphans->n_many ? orphans->many[i] : orphans->few[i - orphans->n_many];
-}
-
 /* In a frame, so that the program's report hook, too, counts as code inside of the pool: it must not wait
  * for the pool's end. */
-static void deliver_all(struct notifier *notifier, struct block *block,
-                        const struct orphans *orphans) {
+static void deliver_all(struct notifier *notifier, struct block *block) {
     struct frame frame;
     uint32_t generation = filchi_process_generation();
     frame_init(&frame, notifier->pool, NULL, "filch_on_report");
@@ -117,8 +106,8 @@ static void deliver_all(struct notifier *notifier, struct block *block,
         deliver(notifier, block);
         execute_leave_if_forked(generation);
     }
-    for (size_t i = 0; i < count_orphans(orphans); i++) {
-        deliver_rest(notifier, orphan_at(orphans, i));
+    for (size_t i = 0; i < notifier->taken.n; i++) {
+        deliver_rest(notifier, notifier->taken.entries[i]);
         execute_leave_if_forked(generation);
     }
     filchi_frame_leave(&frame);
@@ -129,12 +118,13 @@ static void deliver_all(struct notifier *notifier, struct block *block,
 static void serve(struct notifier *notifier) {
     struct undelivered *undelivered = notifier->pool->undelivered;
     pthread_mutex_lock(&notifier->mail);
-    struct orphans orphans = notifier->orphans;
-    notifier->orphans = (struct orphans){0};
+    struct orphans given = notifier->orphans;
+    notifier->orphans = notifier->taken;
+    notifier->orphans.n = 0;
+    notifier->taken = given;
     filch_store_seq_cst(&undelivered->n_orphans, 0u);
     pthread_mutex_unlock(&notifier->mail);
-    deliver_all(notifier, take_all(&undelivered->newest), &orphans);
-    free(orphans.many);
+    deliver_all(notifier, take_all(&undelivered->newest));
 }
 
 static void end_round(struct undelivered *undelivered) {
@@ -171,14 +161,29 @@ static void *notify(void *arg) {
     return NULL;
 }
 
+static bool open_orphans(struct orphans *orphans) {
+    enum { SOME = 32 };
+    *orphans = (struct orphans){malloc(SOME * sizeof orphans->entries[0]), 0, SOME};
+    return orphans->entries != NULL;
+}
+
+static void clear(struct notifier *notifier) {
+    free(notifier->orphans.entries);
+    free(notifier->taken.entries);
+    pthread_mutex_destroy(&notifier->mail);
+    notifier->is_running = false;
+}
+
 int filchi_notifier_start(struct notifier *notifier, struct pool *pool,
                           struct process_pool *process_pool) {
     *notifier = (struct notifier){.pool = pool, .process_pool = process_pool};
     pthread_mutex_init(&notifier->mail, NULL);
-    int error = filchi_thread_start(&notifier->thread, notify, notifier, 0);
+    int error = ENOMEM;
+    if (open_orphans(&notifier->orphans) && open_orphans(&notifier->taken))
+        error = filchi_thread_start(&notifier->thread, notify, notifier, 0);
     notifier->is_running = error == 0;
     if (error != 0)
-        pthread_mutex_destroy(&notifier->mail);
+        clear(notifier);
     return error;
 }
 
@@ -189,10 +194,7 @@ void filchi_notifier_stop(struct notifier *notifier) {
     filch_store_seq_cst(&undelivered->is_to_end, 1u);
     filchi_notifier_rouse(undelivered);
     pthread_join(notifier->thread, NULL);
-    pthread_mutex_destroy(&notifier->mail);
-    free(notifier->orphans.many);
-    notifier->orphans = (struct orphans){0};
-    notifier->is_running = false;
+    clear(notifier);
 }
 
 /* Who pushed is through with it: looked at in this order, what is neither in the stack nor in the
@@ -217,67 +219,40 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
     return idle ? FILCH_OK : FILCH_TIMEOUT;
 }
 
-/* Returns: false without memory. */
-static bool put_many(struct orphans *orphans, uint64_t entry) {
-    if (orphans->n_many == orphans->capacity) {
-        size_t capacity = orphans->capacity + MOST_ORPHANS_AT_ONCE;
-        uint64_t *larger = realloc(orphans->many, capacity * sizeof *larger);
-        if (larger == NULL)
-            return false;
-        orphans->many = larger;
-        orphans->capacity = capacity;
-    }
-    orphans->many[orphans->n_many++] = entry;
-    return true;
-}
-
-static bool put_few(struct orphans *orphans, uint64_t entry) {
-    if (orphans->n_few == NOTIFIER_RESERVE)
+static bool grow(struct orphans *orphans) {
+    size_t capacity = 2 * orphans->capacity;
+    uint64_t *larger = realloc(orphans->entries, capacity * sizeof *larger);
+    if (larger == NULL)
         return false;
-    orphans->few[orphans->n_few++] = entry;
+    *orphans = (struct orphans){larger, orphans->n, capacity};
     return true;
-}
-
-/* With the lock held. */
-static void show_orphans(struct notifier *notifier) {
-    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans,
-                        (uint32_t)count_orphans(&notifier->orphans));
 }
 
 bool filchi_notifier_adopt(struct notifier *notifier, uint64_t entry) {
     pthread_mutex_lock(&notifier->mail);
-    bool is_adopted = put_many(&notifier->orphans, entry) || put_few(&notifier->orphans, entry);
-    show_orphans(notifier);
+    struct orphans *orphans = &notifier->orphans;
+    bool has_room = orphans->n < orphans->capacity || grow(orphans);
+    if (has_room)
+        orphans->entries[orphans->n++] = entry;
+    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans, (uint32_t)orphans->n);
     pthread_mutex_unlock(&notifier->mail);
     filchi_notifier_rouse(notifier->pool->undelivered);
-    return is_adopted;
+    return has_room;
 }
 
-struct disowning {
-    struct notifier *notifier;
-    uint32_t owner;
-};
-
-/* Without memory the future is not freed before the pool is. */
 static void disown(void *cell, void *arg) {
-    struct disowning *self = arg;
-    filch_future *future = cell;
-    if (!filchi_future_disown(future, self->owner))
-        return;
-    uint64_t entry = entry_of(future, state_generation(future_state(future)));
-    (void)put_many(&self->notifier->orphans, entry);
+    (void)arg;
+    filchi_future_disown(cell);
 }
 
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker) {
-    struct disowning self = {notifier, worker->number};
     pthread_mutex_lock(&notifier->mail);
     filch_store_relaxed(&worker->mail, NULL); /* all of it is MAILED, and found by that */
-    filchi_heap_walk(&worker->producer.futures, disown, &self);
+    filchi_heap_walk(&worker->producer.futures, disown, NULL);
     const struct producer *p = filch_load_acquire(&worker->producer.scheduler->outside);
     for (; p != NULL; p = p->next) /* PRODUCER-MADE */
         if (p->process == worker->number + 1)
-            filchi_heap_walk(&p->futures, disown, &self);
-    show_orphans(notifier);
+            filchi_heap_walk(&p->futures, disown, NULL);
     pthread_mutex_unlock(&notifier->mail);
     filchi_notifier_rouse(notifier->pool->undelivered);
 }

@@ -52,15 +52,10 @@ struct undelivered {
     filch_atomic_u32 is_to_end;
 };
 
-/* So many deaths at a time need no memory. */
-enum { NOTIFIER_RESERVE = 16 };
-
-/* Queue entries. */
+/* Queue entries. A death leaves one, if any, and some dozens are there from the start: that must not fail. */
 struct orphans {
-    uint64_t *many;
-    size_t n_many, capacity;
-    uint64_t few[NOTIFIER_RESERVE]; /* when there is no memory for more */
-    size_t n_few;
+    uint64_t *entries;
+    size_t n, capacity;
 };
 
 /* The opener's. */
@@ -68,8 +63,9 @@ struct notifier {
     struct pool *pool;
     pthread_t thread;
     bool is_running;
-    pthread_mutex_t mail; /* around mailing and disowning, and the orphans */
-    struct orphans orphans;
+    pthread_mutex_t mail;              /* around mailing and disowning, and the orphans */
+    struct orphans orphans;            /* that were given since, */
+    struct orphans taken;              /* and those before: the thread's own */
     struct process_pool *process_pool; /* NULL: there is no server */
 };
 
@@ -94,8 +90,8 @@ filch_status filchi_notifier_await(struct undelivered *undelivered, uint64_t dea
  * are gone. Runs none of the program's code. */
 void filchi_notifier_disown(struct notifier *notifier, struct worker *worker);
 
-/* A worker process has ended that may have been about to deliver this future, which is done.
- * Returns: false if there is no memory to say so before some others are delivered. */
+/* A worker process has ended that may have been about to deliver this future, which is done. Returns: false if
+ * there is no memory to say so before others have been delivered: it is to be given again. */
 bool filchi_notifier_adopt(struct notifier *notifier, uint64_t entry);
 
 /* Somebody who died may have pushed and not rung. Harmless if not. */

@@ -38,6 +38,7 @@ struct death {
     struct process_end end;
     char how[64];
     const filch_future *inner; /* the last one that was running; those below waited for it */
+    bool has_more;             /* than there is memory for */
 };
 
 /* ---- errors ---- */
@@ -219,7 +220,7 @@ static void note_limbo(struct process_pool *self, uint64_t entry, const filch_fu
     self->limbo[self->n_limbo++] = entry;
 }
 
-/* Returns: false without memory. */
+/* Returns: false if it is to be done again in a while. */
 static bool see_to_run(struct death *death, struct run *run, bool has_uncounted) {
     uint64_t entry = filch_load_relaxed(&run->entry);
     filch_future *future = entry_future(death->pool->arena, entry);
@@ -272,13 +273,14 @@ static void see_to_submitted(void *cell, void *arg) {
 
 /* Futures that it was cancelling or breaking, whosever they are. */
 static void see_to_settled(void *cell, void *arg) {
-    const struct death *death = arg;
+    struct death *death = arg;
     filch_future *future = cell;
     if (!filchi_future_was_left_settled(future, death->worker->number))
         return;
     filchi_future_wake(future);
-    (void)filchi_notifier_adopt(&death->self->notifier,
-                                entry_of(future, state_generation(future_state(future))));
+    if (!filchi_notifier_adopt(&death->self->notifier,
+                               entry_of(future, state_generation(future_state(future)))))
+        death->has_more = true;
 }
 
 /* Visits the futures of all producers, or of the dead one's. */
@@ -433,6 +435,8 @@ bool filchi_process_pool_recover(struct process_pool *self, struct worker *worke
     filchi_life_recover_count(&pool->host.lives[death.tag], death.tag);
     if (filch_load_acquire(&pool->host.lives[death.tag].n_settling) != 0)
         visit_futures(&death, true, see_to_settled);
+    if (death.has_more)
+        return false;
     filchi_notifier_disown(&self->notifier, worker);
     for_each_producer(&death, rebuild_heap);
     filchi_consumer_recover(&worker->consumers);

@@ -17,14 +17,14 @@
  * more: the block was freed, once, and is in no list; nobody touched it after that; a callback was called
  * once, where its process lives; and who waited has been told.
  *
- * Coarser than the code: memory is sequentially consistent; N and R sleep until there is something (its
- * bell is the explorer's subject); memory records and heaps are not here; a block is not used again,
- * which is what generations are for.
+ * Coarser than the code: memory is sequentially consistent; N and R sleep until there is something;
+ * memory records and heaps are not here; a block is not used again, which is what generations are for.
  *
  * Variants, by -D, of which each must fail (`run` demands it):
  *   STACK_FIRST         N takes the stack first, and its orphans next
  *   NO_ORPHANS          R does not give N what the dead one may have been about to deliver
  *   NO_RESCAN           consumers are not sent to look
+ *   TRUSTS_BELL         nor woken, where the bell says that nobody sleeps
  *   NO_WAKE             who sleeps on the future is not woken again
  *   NO_LOCK             mail may go out to one who is being disowned
  *   MAIL_STAYS          what is in the mail of the dead one stays there
@@ -60,7 +60,7 @@ byte callback, node, fired_by, fired_life;
 byte n_called;
 
 /* The consumer. */
-bit is_pushed, rescan;
+bit is_pushed, rescan, sleeper, is_asleep;
 byte n_deaths[WORKERS];
 bit in_futex;
 
@@ -86,7 +86,12 @@ inline fire_consumer(who) {
     if
     :: atomic { node == ARMED -> NEED; node = FIRED; fired_by = who;
             fired_life = (who < WORKERS -> n_deaths[who] : 0) };
-        is_pushed = 1
+        is_pushed = 1;
+        if
+        :: atomic { sleeper -> sleeper = 0 };
+            is_asleep = 0
+        :: atomic { !sleeper -> skip }
+        fi
     :: atomic { node != ARMED -> skip }
     fi
 }
@@ -287,6 +292,13 @@ inline subscribe() {
             :: atomic { !(node == FIRED && fired_by < WORKERS &&
                           fired_life != n_deaths[fired_by]) -> skip }
             fi
+        :: atomic { !is_pushed && !rescan -> sleeper = 1 };
+            if
+            :: atomic { sleeper && !is_pushed && !rescan -> is_asleep = 1 };
+                (!is_asleep)
+            :: atomic { else -> skip }
+            fi;
+            sleeper = 0
         od
     fi
 }
@@ -480,11 +492,7 @@ inline disown(worker) {
 #endif
     if
     :: atomic { phase == FREE -> skip }
-    :: atomic { phase != FREE && delivered && released && !mailed ->
-            if
-            :: worker == 0 -> adopt()
-            :: else -> skip
-            fi }
+    :: atomic { phase != FREE && delivered && released && !mailed -> skip }
     :: atomic { phase != FREE && !(delivered && released && !mailed) ->
             released = 1; disowned = 1;
             is_to_push = (mailed || delivered);
@@ -494,10 +502,7 @@ inline disown(worker) {
 #else
             mailed = is_to_push;
 #endif
-            if
-            :: !is_to_push && phase == DONE && !deferred && worker == 0 -> adopt()
-            :: else -> skip
-            fi };
+        };
         if
         :: atomic { is_to_push -> is_to_push = 0 };
             push()
@@ -522,7 +527,11 @@ inline recover(worker) {
 #ifndef NO_RESCAN
     rescan = 1;
 #endif
-    skip
+#ifdef TRUSTS_BELL
+    is_asleep = (sleeper -> 0 : is_asleep)
+#else
+    is_asleep = 0
+#endif
 }
 
 proctype reaper() {

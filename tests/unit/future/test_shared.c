@@ -49,10 +49,9 @@ static void run_here(filch_future *future, enum future_phase phase, bool may_del
     CHECK(filchi_future_finish_shared(future, phase, may_deliver));
 }
 
-/* Of worker 0, which has ended, and settled nothing itself. */
 static void disown(void *cell, void *arg) {
     (void)arg;
-    CHECK(!filchi_future_disown(cell, 0));
+    filchi_future_disown(cell);
 }
 
 static void nap(void) {
@@ -342,6 +341,33 @@ TEST(shared, mail_and_its_end) {
     deliver_deferred();
     CHECK_EQ(phase_of(made[2]), FUTURE_FREE);
     CHECK_EQ(atomic_load(&it.n_calls), 0);
+    host_close();
+}
+
+/* Who died had pushed, and had cleared the mark of who sleeps, and had not woken it. */
+TEST(shared, looks_again_though_nobody_seems_to_sleep) {
+    open_shared();
+    struct heap *heap = filchi_arena_take(it.arena, 1, CHUNK_RUN);
+    memset(heap, 0, sizeof *heap);
+    filch_atomic_pointer *opened = (filch_atomic_pointer *)(heap + 1);
+    filch_store_relaxed(opened, NULL);
+    pid_t child = fork_worker(2);
+    if (child == 0) {
+        filchi_consumer_serve(heap, it.arena);
+        struct consumer *consumer = filchi_consumer_open();
+        consumer_expect_remote(consumer);
+        filch_store_release(opened, (void *)consumer);
+        _exit(filchi_consumer_await(consumer, &it.host, FILCHI_NEVER) == FILCH_OK ? 0 : 1);
+    }
+    struct consumer *consumer;
+    while ((consumer = filch_load_acquire(opened)) == NULL)
+        sched_yield();
+    while ((filch_load_seq_cst(&consumer->bell) & BELL_SLEEPER) == 0)
+        sched_yield();
+    nap(); /* else it would find the word changed, and not go to sleep */
+    (void)filch_fetch_and_acq_rel(&consumer->bell, ~(uint32_t)BELL_SLEEPER);
+    filchi_consumer_rescan(heap);
+    await_child(child);
     host_close();
 }
 
