@@ -202,7 +202,8 @@ static void run_process_server(void) {
     MUST(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     lose_server(getpid());
     /* One that was being forked just then has told nobody its number. */
-    (void)waitpid(-1, NULL, WNOHANG);
+    while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
+        ;
 }
 
 const struct scenario scenarios_process_end[] = {

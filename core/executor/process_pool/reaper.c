@@ -126,6 +126,9 @@ static void see_to_lost_server(struct process_pool *self) {
     filchi_pool_break(self->executor->pool, "its fork server (pid %d) has ended",
                       (int)self->shared->server);
     filch_store_seq_cst(&self->shared->is_server_gone, 1u); /* REQUESTED */
+    /* Its socket is closed before its children are adopted by others. */
+    (void)filchi_fork_await_end(self->shared->server, self->server_watch,
+                                filchi_clock_ns() + ORPHAN_NS);
     for (uint32_t i = 0; i < self->shared->n_slots; i++) {
         struct slot *slot = &self->shared->slots[i];
         enum slot_state state = slot_state(slot);
