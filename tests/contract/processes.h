@@ -107,4 +107,20 @@ static int wait_at(struct gate *gate) {
 }
 FILCH_TASK(int, wait_at, struct gate *);
 
+/* As many tasks as workers run at the same time. */
+TEST_HELPER void check_whole(filch_executor *ex, int n_workers) {
+    struct gate *gates = filch_shared_alloc(ex, 2 * sizeof *gates);
+    memset(gates, 0, 2 * sizeof *gates);
+    filch_future *futures[8];
+    for (int i = 0; i < n_workers; i++)
+        futures[i] = filch_submit(ex, wait_at, gates);
+    gate_wait(&gates[0], n_workers);
+    gate_open(&gates[1]);
+    for (int i = 0; i < n_workers; i++) {
+        CHECK_EQ(filch_join(futures[i]), FILCH_OK);
+        filch_release(futures[i]);
+    }
+    filch_shared_free(ex, gates);
+}
+
 #endif
