@@ -1,4 +1,5 @@
-/* Worker processes that die: what they ran fails, says why, and nothing else does. */
+/* Worker processes that die: what they ran fails, says why, and nothing else does. K2 and K3 of the
+ * conformance list; what is half done then is in test_process_values.c and tests/torture. */
 #include "processes.h"
 
 #include <sys/resource.h>
@@ -64,7 +65,7 @@ static void check_crash(filch_future *future, enum death way) {
     filch_release(future);
 }
 
-/* AddressSanitizer ends processes that exit, or overflow their stack, in its own way. */
+/* K2, K3. AddressSanitizer ends processes that exit, or overflow their stack, in its own way. */
 CONTRACT_ALONE(process_death, ways_to_die) {
     const int n_ways = UNDER_ASAN ? EXITED : N_DEATHS;
     filch_executor *ex = filch_process_pool(.max_workers = 2);
@@ -89,7 +90,7 @@ CONTRACT_ALONE(process_death, ways_to_die) {
     filch_close(ex);
 }
 
-/* The tasks that wait for it on the same stack fail with it, and no other. */
+/* K2: the tasks that wait for it on the same stack fail with it, and no other. */
 static int wait_for_the_dead(int depth);
 FILCH_TASK(int, wait_for_the_dead, int);
 
@@ -123,7 +124,7 @@ CONTRACT_ALONE(process_death, with_those_that_wait_below) {
     filch_close(ex);
 }
 
-/* Everybody at once, again and again. */
+/* K2, K4: everybody at once, again and again. */
 CONTRACT_ALONE(process_death, all_at_once) {
     filch_executor *ex = filch_process_pool(.max_workers = 3);
     struct gate *gates = filch_shared_alloc(ex, 2 * sizeof *gates);
@@ -154,7 +155,7 @@ CONTRACT_ALONE(process_death, all_at_once) {
     filch_close(ex);
 }
 
-/* Python's way. */
+/* K2: Python's way. */
 CONTRACT_ALONE(process_death, that_breaks_the_pool) {
     filch_executor *ex = filch_process_pool(.max_workers = 1, .on_crash = FILCH_CRASH_BREAKS_POOL);
     filch_future *dead = filch_submit(ex, die, SEGMENTATION), *queued[8];
@@ -163,6 +164,7 @@ CONTRACT_ALONE(process_death, that_breaks_the_pool) {
     for (int i = 0; i < 8 && queued[i] != NULL; i++) {
         CHECK_EQ(filch_join(queued[i]), FILCH_BROKEN);
         CHECK_STR_HAS(filch_exception(queued[i])->message, "SIGSEGV");
+        CHECK(filch_exception(queued[i]) != filch_exception(dead)); /* each its own */
         filch_release(queued[i]);
     }
     CHECK_EQ(filch_join(dead), FILCH_BROKEN);
@@ -170,6 +172,55 @@ CONTRACT_ALONE(process_death, that_breaks_the_pool) {
     filch_release(dead);
     CHECK_NULL(filch_submit(ex, twice, 1));
     CHECK_EQ(filch_error_status(), FILCH_BROKEN);
+    filch_close(ex);
+}
+
+/* B7: a callback that waits for a task whose worker dies too stops nothing. */
+struct waiting {
+    filch_future *other;
+    filch_status status;
+    struct gate begun, ended;
+};
+
+static void wait_for_other(filch_future *future, void *arg) {
+    struct waiting *it = arg;
+    CHECK_EQ(filch_join(future), FILCH_FAILED);
+    gate_open(&it->begun);
+    it->status = filch_join(it->other);
+    gate_open(&it->ended);
+}
+
+static int die_at(struct gate *gates) {
+    gate_open(&gates[0]);
+    gate_wait(&gates[1], 1);
+    raise(SIGKILL);
+    return 0;
+}
+FILCH_TASK(int, die_at, struct gate *);
+
+CONTRACT_ALONE(process_death, while_a_callback_waits) {
+    enum { QUEUED = 10 };
+    filch_executor *ex = filch_process_pool(.max_workers = 2);
+    struct gate *gates = filch_shared_alloc(ex, 4 * sizeof *gates);
+    memset(gates, 0, 4 * sizeof *gates);
+    filch_future *first = filch_submit(ex, die_at, &gates[0]);
+    filch_future *second = filch_submit(ex, die_at, &gates[2]);
+    struct waiting it = {.other = second};
+    CHECK_EQ(filch_add_done_callback(first, wait_for_other, &it), FILCH_OK);
+    gate_open(&gates[1]);
+    gate_wait(&it.begun, 1);
+    filch_future *queued[QUEUED];
+    for (int i = 0; i < QUEUED; i++)
+        queued[i] = filch_submit(ex, twice, i);
+    for (int i = 0; i < QUEUED; i++)
+        check_long(queued[i], 2 * i);
+    gate_open(&gates[3]);
+    gate_wait(&it.ended, 1);
+    CHECK_EQ(it.status, FILCH_FAILED);
+    filch_release(first);
+    filch_release(second);
+    check_whole(ex, 2);
+    filch_shared_free(ex, gates);
     filch_close(ex);
 }
 

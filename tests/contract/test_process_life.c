@@ -1,14 +1,14 @@
-/* Worker processes: when they start, what they see, and how they go. */
+/* Worker processes: when they start, what they see, what they print. K6, K10 and more of the conformance
+ * list. */
 #include "processes.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #if !UNDER_TSAN /* which does not follow forks */
 
-/* Not before there is something to do, one for sequential tasks, and never more than was asked for. */
+/* K6: not before there is something to do, one for sequential tasks, and never more than was asked for. */
 CONTRACT_ALONE(process_life, started_on_demand) {
     const char *prefix = unique_prefix();
     filch_executor *ex = filch_process_pool(.max_workers = 3, .thread_name_prefix = prefix);
@@ -41,6 +41,7 @@ CONTRACT_ALONE(process_life, started_on_demand) {
     await_no_process(prefix);
 }
 
+/* J2 */
 CONTRACT_ALONE(process_life, names) {
     const char *prefix = unique_prefix();
     char expected[32], name[32];
@@ -52,62 +53,7 @@ CONTRACT_ALONE(process_life, names) {
     filch_close(ex);
 }
 
-/* Nothing is left: no process, no descriptor, no thread, no memory. */
-CONTRACT_ALONE(process_life, opened_and_closed_again_and_again) {
-    const char *prefix = unique_prefix();
-    filch_close(filch_process_pool(.max_workers = 1)); /* what is made once */
-    int descriptors = count_descriptors();
-    for (int i = 0; i < 100; i++) {
-        filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = prefix);
-        CHECK_NOT_NULL(ex);
-        if (i % 3 != 0)
-            check_long(filch_submit(ex, twice, i), 2 * i);
-        filch_close(ex);
-    }
-    CHECK_EQ(count_descriptors(), descriptors);
-    await_no_process(prefix);
-}
-
-struct victim {
-    const char *prefix;
-    struct gate *gate;
-    filch_start_method method;
-};
-
-/* A program that works until it is killed. */
-static _Noreturn void work_for_ever(void *arg) {
-    struct victim *victim = arg;
-    filch_executor *ex = filch_process_pool(.max_workers = 3, .thread_name_prefix = victim->prefix,
-                                            .start_method = victim->method);
-    gate_open(victim->gate);
-    for (long i = 0;; i++) {
-        filch_future *futures[20];
-        for (int k = 0; k < 20; k++)
-            futures[k] = filch_submit(ex, twice, i);
-        for (int k = 0; k < 20; k++)
-            check_long(futures[k], 2 * i);
-    }
-}
-
-/* The fork server and the workers die with the program, whatever it was doing. */
-CONTRACT_ALONE(process_life, parent_killed) {
-    struct victim victim = {unique_prefix(), map_shared(sizeof(struct gate)), FILCH_FORKSERVER};
-    for (int i = 0; i < 100; i++) {
-        victim.method = i % 2 == 0 ? FILCH_FORKSERVER : FILCH_FORK;
-        pid_t child = fork();
-        CHECK_GE(child, 0);
-        if (child == 0)
-            work_for_ever(&victim);
-        if (i % 4 != 0) /* else while it opens the pool */
-            gate_wait(victim.gate, gate_value(victim.gate) + 1);
-        usleep((useconds_t)(i * 7919 % 3000));
-        kill(child, SIGKILL);
-        CHECK_EQ(waitpid(child, NULL, 0), child);
-        await_no_process(victim.prefix);
-    }
-}
-
-/* The thread that opened the pool may end. */
+/* K5: the thread that opened the pool may end. */
 static void *open_in_thread(void *arg) {
     (void)arg;
     return filch_process_pool(.max_workers = 2);
@@ -122,7 +68,7 @@ CONTRACT_ALONE(process_life, opening_thread_ends) {
     filch_close(ex);
 }
 
-/* The program's own waits do not see our processes. */
+/* K10: the program's own waits do not see our processes. */
 CONTRACT_ALONE(process_life, waits_of_the_program) {
     filch_executor *ex = filch_process_pool(.max_workers = 2);
     (void)pid_of_task(ex);
@@ -145,7 +91,7 @@ static void count_signal(int number) {
     n_signals++;
 }
 
-/* Whatever the program does with SIGCHLD. */
+/* K10: whatever the program does with SIGCHLD. */
 CONTRACT_ALONE(process_life, child_signals_of_the_program) {
     for (int way = 0; way < 2; way++) {
         n_signals = 0;
@@ -161,7 +107,7 @@ CONTRACT_ALONE(process_life, child_signals_of_the_program) {
     }
 }
 
-/* A pipe of the program reaches its end although a pool was opened in between. */
+/* K10: a pipe of the program reaches its end although a pool was opened in between. */
 CONTRACT_ALONE(process_life, pipes_of_the_program) {
     int ends[2];
     CHECK_EQ(pipe(ends), 0);
@@ -211,7 +157,7 @@ static void print_line(int i) {
 }
 FILCH_TASK_VOID(print_line, int);
 
-/* What the program had printed before, what tasks print, and what it prints afterwards: each once. */
+/* K10: what the program had printed before, what tasks print, and what it prints afterwards: each once. */
 static int print_all(void *arg) {
     int *ends = arg;
     dup2(ends[1], STDOUT_FILENO);
@@ -253,7 +199,7 @@ CONTRACT_ALONE(process_life, output_arrives_once) {
     }
 }
 
-/* A forked child of the program may give back what it inherited, and end. */
+/* K10: a forked child of the program may give back what it inherited, and end. */
 static int release_inherited(void *arg) {
     filch_future **futures = arg;
     for (int i = 0; i < 4; i++)
@@ -273,7 +219,7 @@ CONTRACT_ALONE(process_life, forked_child_releases) {
     filch_close(ex);
 }
 
-/* Tasks may use pools of their own. */
+/* E7: tasks may use pools of their own. */
 static long twice_by_another(long x) {
     long value = -1;
     filch_executor *inner = filch_process_pool(.max_workers = 1);
@@ -337,7 +283,12 @@ CONTRACT_ALONE(process_life, task_becomes_somebody) {
     await_no_process(prefix);
 }
 
-/* Such a worker does not die of its server's death by itself, nor of its opener's. */
+/* K5: such a worker does not die of its server's death by itself, nor of its opener's. */
+struct victim {
+    const char *prefix;
+    struct gate *gate;
+};
+
 static _Noreturn void open_and_become(void *arg) {
     struct victim *victim = arg;
     filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = victim->prefix);
@@ -351,7 +302,7 @@ static _Noreturn void open_and_become(void *arg) {
 }
 
 CONTRACT_ALONE(process_life, task_becomes_somebody_and_the_parent_dies) {
-    struct victim victim = {unique_prefix(), map_shared(sizeof(struct gate)), FILCH_FORKSERVER};
+    struct victim victim = {unique_prefix(), map_shared(sizeof(struct gate))};
     pid_t child = fork();
     if (child == 0)
         open_and_become(&victim);
@@ -361,32 +312,8 @@ CONTRACT_ALONE(process_life, task_becomes_somebody_and_the_parent_dies) {
     await_no_process(victim.prefix);
 }
 
-/* --- max_tasks_per_child ------------------------------------------------------------------------- */
-
-CONTRACT_ALONE(process_life, max_tasks_per_child) {
-    filch_executor *ex = filch_process_pool(.max_workers = 1, .max_tasks_per_child = 3);
-    int first = pid_of_task(ex);
-    CHECK_EQ(pid_of_task(ex), first);
-    CHECK_EQ(pid_of_task(ex), first);
-    int second = pid_of_task(ex);
-    CHECK_NE(second, first);
-    CHECK_EQ(pid_of_task(ex), second);
-    filch_close(ex);
-}
-
-CONTRACT_ALONE(process_life, max_tasks_with_a_backlog) {
-    for (int n_workers = 1; n_workers <= 3; n_workers++) {
-        filch_executor *ex = filch_process_pool(.max_workers = n_workers, .max_tasks_per_child = 1);
-        filch_future *futures[100];
-        for (int i = 0; i < 100; i++)
-            futures[i] = filch_submit(ex, twice, i);
-        for (int i = 0; i < 100; i++)
-            check_long(futures[i], 2 * i);
-        filch_close(ex);
-    }
-}
-
-CONTRACT_ALONE(process_life, max_tasks_refused) {
+/* K7 */
+CONTRACT_ALONE(process_life, options_refused) {
     CHECK_NULL(filch_process_pool(.max_tasks_per_child = -1));
     CHECK_FAILURE(FILCH_INVALID, ".max_tasks_per_child");
     CHECK_NULL(filch_process_pool(.start_method = (filch_start_method)9));
@@ -395,53 +322,30 @@ CONTRACT_ALONE(process_life, max_tasks_refused) {
     CHECK_FAILURE(FILCH_INVALID, ".on_crash");
 }
 
-/* --- terminate, kill -------------------------------------------------------------------------------- */
+/* --- modules ------------------------------------------------------------------------------------------- */
 
-static void end_busy_pool(filch_status (*end)(filch_executor *)) {
-    const char *prefix = unique_prefix();
-    filch_executor *ex = filch_process_pool(.max_workers = 2, .thread_name_prefix = prefix);
-    struct hold *held = filch_shared_alloc(ex, sizeof *held);
-    memset(held, 0, sizeof *held);
-    filch_future *running[2] = {pool_hold(ex, held), pool_hold(ex, held)}, *queued[10];
-    for (int i = 0; i < 10; i++)
-        queued[i] = filch_submit(ex, twice, i);
-    CHECK_EQ(end(ex), FILCH_OK);
-    CHECK_EQ(count_processes(prefix), 1); /* the server */
-    for (int i = 0; i < 12; i++) {
-        filch_future *future = i < 2 ? running[i] : queued[i - 2];
-        CHECK_EQ(filch_join(future), FILCH_BROKEN);
-        CHECK_STR_HAS(filch_exception(future)->message, "were ended");
-        filch_release(future);
+/* K10: what was loaded after the pool was opened does not exist in its workers; a pool that is opened then
+ * has it. */
+CONTRACT(process_life, modules_loaded_late) {
+    filch_executor *early = pool->open(1);
+    void *module = dlopen(FILCH_LATE_MODULE, RTLD_NOW | RTLD_LOCAL);
+    CHECK_MSG(module != NULL, "%s", dlerror());
+    const filch_task_type *const *type = dlsym(module, "late_type"); /* long thrice(long) */
+    CHECK_NOT_NULL(type);
+    filch_future *future = filch_submit_task(early, *type, &(long){1}, NULL);
+    if (pool->takes_pointers) { /* threads have what the process has */
+        check_long(future, 3);
+    } else {
+        CHECK_NULL(future);
+        CHECK_FAILURE(FILCH_INVALID, "task 'thrice'");
+        CHECK_STR_HAS(filch_error_message(), "was loaded after the pool was opened");
     }
-    CHECK_NULL(filch_submit(ex, twice, 1));
-    CHECK_EQ(filch_error_status(), FILCH_BROKEN);
-    CHECK_EQ(end(ex), FILCH_OK);
-    filch_shared_free(ex, held);
-    filch_close(ex);
-    await_no_process(prefix);
-}
-
-CONTRACT_ALONE(process_life, terminate_workers) {
-    end_busy_pool(filch_terminate_workers);
-}
-
-CONTRACT_ALONE(process_life, kill_workers) {
-    end_busy_pool(filch_kill_workers);
-}
-
-CONTRACT_ALONE(process_life, end_workers_of_an_idle_pool) {
-    filch_executor *ex = filch_process_pool(.max_workers = 2);
-    CHECK_EQ(filch_terminate_workers(ex), FILCH_OK);
-    CHECK_EQ(filch_kill_workers(ex), FILCH_OK);
-    filch_close(ex);
-    ex = filch_process_pool(.max_workers = 2);
-    (void)pid_of_task(ex);
-    CHECK_EQ(filch_shutdown(ex), FILCH_OK);
-    CHECK_EQ(filch_kill_workers(ex), FILCH_OK);
-    filch_close(ex);
-    ex = filch_thread_pool(.max_workers = 1);
-    CHECK_EQ(filch_terminate_workers(ex), FILCH_UNSUPPORTED);
-    filch_close(ex);
+    check_long(filch_submit(early, twice, 2), 4);
+    filch_executor *late = pool->open(1);
+    check_long(filch_submit_task(late, *type, &(long){2}, NULL), 6);
+    filch_close(late);
+    filch_close(early);
+    CHECK_EQ(dlclose(module), 0);
 }
 
 /* --- initializer and finalizer ------------------------------------------------------------------------ */

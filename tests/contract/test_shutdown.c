@@ -1,5 +1,5 @@
 /* Group I of the conformance list: shutdown and close. I5, leaving main without closing, is
- * leave_main.c; I7 is for pools of processes. */
+ * leave_main.c; I7 is in test_process_end.c. */
 #include "pools.h"
 
 /* I1 */
