@@ -134,38 +134,51 @@ CONTRACT(callbacks, in_order_of_adding) {
     filch_release(future);
 }
 
-/* B4 */
+/* B4: in the worker that finished it; for a pool of processes in one thread of the process that added it.
+ * Thread ids are the system's: they tell threads of different processes apart, too. */
 struct where {
     struct gate go;
-    pthread_t thread;
+    pid_t thread;
 };
 
 static void note_thread(struct where *where) {
     gate_wait(&where->go, 1);
-    where->thread = pthread_self();
+    where->thread = gettid();
 }
 FILCH_TASK_VOID(note_thread, struct where *);
 
+struct called {
+    struct gate calls;
+    pid_t process, thread;
+};
+
 static void join_quietly(filch_future *future, void *arg) {
-    struct seen *seen = arg;
+    struct called *called = arg;
     CHECK_EQ(filch_join(future), FILCH_OK);
-    seen->thread = pthread_self();
-    gate_open(&seen->calls);
+    called->process = getpid();
+    called->thread = gettid();
+    gate_open(&called->calls);
 }
 
 CONTRACT(callbacks, in_the_finishing_worker) {
-    if (!pool->takes_pointers)
-        return;
     filch_executor *ex = pool->open(2);
     struct where *where = pool->alloc(ex, sizeof *where);
-    struct seen seen = {.value = 0};
-    filch_future *future = filch_submit(ex, note_thread, where);
-    CHECK_EQ(filch_add_done_callback(future, join_quietly, &seen), FILCH_OK);
-    gate_open(&where->go);
-    gate_wait(&seen.calls, 1);
-    CHECK(pthread_equal(seen.thread, where->thread));
-    CHECK(!pthread_equal(seen.thread, pthread_self()));
-    filch_release(future);
+    pid_t before = 0;
+    for (int i = 0; i < 5; i++) {
+        struct called called = {.thread = 0};
+        atomic_store(&where->go.value, 0);
+        filch_future *future = filch_submit(ex, note_thread, where);
+        CHECK_EQ(filch_add_done_callback(future, join_quietly, &called), FILCH_OK);
+        gate_open(&where->go);
+        gate_wait(&called.calls, 1);
+        CHECK_EQ(called.process, getpid());
+        CHECK_NE(called.thread, gettid());
+        CHECK_EQ(called.thread == where->thread, pool->takes_pointers);
+        if (!pool->takes_pointers && i > 0)
+            CHECK_EQ(called.thread, before);
+        before = called.thread;
+        filch_release(future);
+    }
     pool_close(pool, ex, where);
 }
 
@@ -188,23 +201,26 @@ CONTRACT(callbacks, in_the_cancelling_thread) {
 
 /* B4: a waiter that runs a task inline does not run its callbacks on its own stack. */
 static _Thread_local int frames_waiting;
-static struct {
+struct inlined {
     struct gate calls;
     int frames;
     bool done;
-} inline_callback;
+    pid_t adder, process;
+};
 
 static void note_frames(filch_future *future, void *arg) {
-    (void)arg;
-    inline_callback.frames = frames_waiting;
-    inline_callback.done = filch_done(future);
-    gate_open(&inline_callback.calls);
+    struct inlined *it = arg;
+    it->frames = frames_waiting;
+    it->done = filch_done(future);
+    it->process = getpid();
+    gate_open(&it->calls);
 }
 
-static long wait_for_child(long x) {
+static long wait_for_child(struct inlined *it, long x) {
     filch_future *child = filch_submit(filch_this_executor(), twice, x);
     CHECK_NOT_NULL(child);
-    CHECK_EQ(filch_add_done_callback(child, note_frames, NULL), FILCH_OK);
+    CHECK_EQ(filch_add_done_callback(child, note_frames, it), FILCH_OK);
+    it->adder = getpid();
     long value = 0;
     frames_waiting++;
     CHECK_EQ(filch_result(child, &value), FILCH_OK);
@@ -212,18 +228,19 @@ static long wait_for_child(long x) {
     filch_release(child);
     return value;
 }
-FILCH_TASK(long, wait_for_child, long);
+FILCH_TASK(long, wait_for_child, struct inlined *, long);
 
 CONTRACT(callbacks, of_an_inline_task_are_queued) {
-    if (!pool->takes_pointers)
-        return;
-    atomic_store(&inline_callback.calls.value, 0);
-    filch_executor *ex = pool->open(1);
-    check_long(filch_submit(ex, wait_for_child, 8), 16);
-    filch_close(ex);
-    CHECK_EQ(gate_value(&inline_callback.calls), 1);
-    CHECK_EQ(inline_callback.frames, 0);
-    CHECK(inline_callback.done);
+    for (int round = 0; round < 10; round++) {
+        filch_executor *ex = pool->open(1);
+        struct inlined *it = pool->alloc(ex, sizeof *it);
+        check_long(filch_submit(ex, wait_for_child, it, 8), 16);
+        gate_wait(&it->calls, 1);
+        CHECK_EQ(it->frames, 0);
+        CHECK(it->done);
+        CHECK_EQ(it->process, it->adder); /* the worker's, which is another one in some pools */
+        pool_close(pool, ex, it);
+    }
 }
 
 /* B5 */
@@ -377,12 +394,12 @@ CONTRACT(callbacks, that_wait_count_as_waiting_tasks) {
 CONTRACT(callbacks, close_waits_for_them) {
     filch_executor *ex = pool->open(1);
     struct hold *held = pool->alloc(ex, sizeof *held);
-    struct seen seen = {.value = 0};
+    struct called called = {.thread = 0};
     filch_future *future = pool_hold(ex, held);
     for (int i = 0; i < 100; i++)
-        CHECK_EQ(filch_add_done_callback(future, join_quietly, &seen), FILCH_OK);
+        CHECK_EQ(filch_add_done_callback(future, join_quietly, &called), FILCH_OK);
     gate_open(&held->go);
     filch_release(future);
     pool_close(pool, ex, held);
-    CHECK_EQ(gate_value(&seen.calls), 100);
+    CHECK_EQ(gate_value(&called.calls), 100);
 }

@@ -144,85 +144,114 @@ CONTRACT(nested_wait, every_untimed_wait) {
 struct pair {
     struct hold held;
     struct gate waiting;
-    filch_future *other;
 };
 
 static int wait_for_running(struct pair *pair) {
     int value = -1;
+    filch_future *other = filch_submit(filch_this_executor(), hold, &pair->held);
+    gate_wait(&pair->held.started, 1);
     gate_open(&pair->waiting);
-    filch_status status = filch_result(pair->other, &value);
+    filch_status status = filch_result(other, &value);
+    filch_release(other);
     return status == FILCH_OK ? value : -(int)status;
 }
 FILCH_TASK(int, wait_for_running, struct pair *);
 
 CONTRACT(nested_wait, for_what_runs_elsewhere) {
-    if (!pool->in_process)
-        return;
     filch_executor *ex = pool->open(2);
     struct pair *pair = pool->alloc(ex, sizeof *pair);
-    pair->other = pool_hold(ex, &pair->held);
     filch_future *waiter = filch_submit(ex, wait_for_running, pair);
     gate_wait(&pair->waiting, 1);
     let_others_block();
     gate_open(&pair->held.go);
     check_held(waiter);
-    check_held(pair->other);
     pool_close(pool, ex, pair);
 }
 
-/* E6: waiting for itself, directly and by way of a task that runs on its own stack. */
-struct self {
+/* E6: waiting for itself, directly and by way of a task that runs on its own stack. A task learns its own
+ * future from the one that submitted it: with one worker they run in one process, whatever the pool. */
+static struct {
     struct gate known;
-    filch_future *own;
-};
+    filch_future *future;
+} own;
 
-static long wait_for_itself(struct self *self) {
-    gate_wait(&self->known, 1);
+static long wait_for_itself(void) {
+    gate_wait(&own.known, 1);
     int wrong = 0;
     long value = 0;
-    filch_future *set[] = {self->own};
+    filch_future *set[] = {own.future};
     size_t n_done = 0;
-    wrong |= filch_result(self->own, &value) != FILCH_INVALID_STATE;
+    wrong |= filch_result(own.future, &value) != FILCH_INVALID_STATE;
     wrong |= strstr(filch_error_message(), "itself") == NULL ? 2 : 0;
-    wrong |= filch_join(self->own) != FILCH_INVALID_STATE ? 4 : 0;
-    wrong |= filch_exception(self->own) != NULL ? 8 : 0;
+    wrong |= filch_join(own.future) != FILCH_INVALID_STATE ? 4 : 0;
+    wrong |= filch_exception(own.future) != NULL ? 8 : 0;
     wrong |= filch_error_status() != FILCH_INVALID_STATE ? 16 : 0;
     wrong |= filch_wait(set, 1, FILCH_ALL_COMPLETED, FILCH_FOREVER, &n_done) != FILCH_INVALID_STATE
                  ? 32
                  : 0;
-    wrong |= filch_result_timeout(self->own, &value, 0) == FILCH_OK ? 64 : 0;
+    wrong |= filch_result_timeout(own.future, &value, 0) == FILCH_OK ? 64 : 0;
     return wrong;
 }
-FILCH_TASK(long, wait_for_itself, struct self *);
+FILCH_TASK(long, wait_for_itself);
 
-static long wait_for_grandparent(struct self *self) {
+static long wait_for_grandparent(void) {
     long value = 0;
-    return filch_result(self->own, &value);
+    return filch_result(own.future, &value);
 }
-FILCH_TASK(long, wait_for_grandparent, struct self *);
+FILCH_TASK(long, wait_for_grandparent);
 
-static long wait_by_child(struct self *self) {
-    gate_wait(&self->known, 1);
+static long wait_by_child(void) {
+    gate_wait(&own.known, 1);
     long value = -1;
-    filch_future *child = filch_submit(filch_this_executor(), wait_for_grandparent, self);
+    filch_future *child = filch_submit(filch_this_executor(), wait_for_grandparent);
     filch_result(child, &value);
     filch_release(child);
     return value;
 }
-FILCH_TASK(long, wait_by_child, struct self *);
+FILCH_TASK(long, wait_by_child);
+
+static long tell_its_own(bool directly) {
+    filch_executor *ex = filch_this_executor();
+    long value = -1;
+    atomic_store(&own.known.value, 0);
+    filch_future *future =
+        directly ? filch_submit(ex, wait_for_itself) : filch_submit(ex, wait_by_child);
+    own.future = future;
+    gate_open(&own.known);
+    filch_result(future, &value);
+    filch_release(future);
+    return value;
+}
+FILCH_TASK(long, tell_its_own, bool);
 
 CONTRACT(nested_wait, for_itself) {
-    if (!pool->in_process)
-        return;
     filch_executor *ex = pool->open(1);
-    struct self *self = pool->alloc(ex, 2 * sizeof *self);
-    self[0].own = filch_submit(ex, wait_for_itself, &self[0]);
-    self[1].own = filch_submit(ex, wait_by_child, &self[1]);
-    gate_open(&self[0].known);
-    gate_open(&self[1].known);
-    check_long(self[0].own, 0);
-    check_long(self[1].own, FILCH_INVALID_STATE);
-    pool_close(pool, ex, self);
+    check_long(filch_submit(ex, tell_its_own, true), 0);
+    check_long(filch_submit(ex, tell_its_own, false), FILCH_INVALID_STATE);
+    filch_close(ex);
+}
+
+/* E6: a future is its submitter's. A task of another process cannot wait for it, and is told so. */
+struct foreign {
+    filch_future *future;
+};
+
+static long wait_for_foreign(struct foreign it) {
+    return filch_join(it.future);
+}
+FILCH_TASK(long, wait_for_foreign, struct foreign);
+
+CONTRACT(nested_wait, for_the_openers_future) {
+    filch_executor *ex = pool->open(2);
+    struct hold *held = pool->alloc(ex, sizeof *held);
+    struct foreign it = {pool_hold(ex, held)};
+    filch_future *waiter = filch_submit(ex, wait_for_foreign, it);
+    if (pool->in_process)
+        gate_open(&held->go);
+    check_long(waiter, pool->in_process ? FILCH_OK : FILCH_INVALID_STATE);
+    gate_open(&held->go);
+    check_held(it.future);
+    pool_close(pool, ex, held);
 }
 
 /* E6: a task that holds a mutex waits while other tasks need the mutex: no task but the awaited one

@@ -209,10 +209,17 @@ static void keep_promise(filch_future *future) {
 }
 FILCH_TASK_VOID(keep_promise, filch_future *);
 
+/* A promise belongs to the process that made it: a pool of processes does not take it along. */
 CONTRACT(promise, waited_for_inside_a_task) {
-    if (!pool->takes_pointers)
-        return;
     filch_executor *ex = pool->open(1);
+    if (!pool->takes_pointers) {
+        filch_future *promise = new_long();
+        CHECK_NULL(filch_submit(ex, wait_for_promise, promise));
+        CHECK_FAILURE(FILCH_INVALID, "argument 1 of task 'wait_for_promise'");
+        filch_release(promise);
+        filch_close(ex);
+        return;
+    }
     for (int round = 0; round < ROUNDS(200); round++) {
         filch_future *promise = new_long();
         filch_future *waiter = filch_submit(ex, wait_for_promise, promise);
@@ -221,6 +228,35 @@ CONTRACT(promise, waited_for_inside_a_task) {
         filch_release(promise);
     }
     filch_close(ex);
+}
+
+/* G1, H1, E6: a task makes it, and a thread of its own, or another task, keeps it. */
+static void *keep_on_thread(void *future) {
+    set_long(future, 77);
+    return NULL;
+}
+
+static long make_and_wait(struct gate *runs) {
+    filch_future *promise = new_long();
+    filch_future *child = filch_submit(filch_this_executor(), count_run, runs);
+    pthread_t thread = thread_start(keep_on_thread, promise);
+    long value = wait_for_promise(promise);
+    if (filch_join(child) != FILCH_OK)
+        value = -1;
+    thread_join(thread);
+    filch_release(child);
+    filch_release(promise);
+    return value;
+}
+FILCH_TASK(long, make_and_wait, struct gate *);
+
+CONTRACT(promise, made_inside_a_task) {
+    filch_executor *ex = pool->open(1);
+    struct gate *runs = pool->alloc(ex, sizeof *runs);
+    for (int round = 0; round < ROUNDS(100); round++)
+        check_long(filch_submit(ex, make_and_wait, runs), 77);
+    CHECK_EQ(gate_value(runs), ROUNDS(100));
+    pool_close(pool, ex, runs);
 }
 
 CONTRACT(promise, mixed_with_tasks) {

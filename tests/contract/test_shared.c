@@ -156,44 +156,52 @@ CONTRACT(shared, bad_input) {
 
 /* Threads and tasks that ask, write, look and free, each what others asked for. */
 enum { SWAPS = 3000, PLACES = 64 };
-static _Atomic(unsigned char *) places[PLACES];
-static filch_executor *of_swaps;
+struct places {
+    _Atomic(unsigned char *) at[PLACES];
+};
 
-static void swap_some(unsigned seed) {
+static void swap_some(filch_executor *ex, struct places *places, unsigned seed) {
     for (int i = 0; i < ROUNDS(SWAPS); i++) {
         seed = seed * 1664525 + 1013904223;
         size_t size = 1 + (seed >> 8) % (seed % 16 == 0 ? 100000 : 3000);
-        unsigned char *memory = filch_shared_alloc(of_swaps, size);
+        unsigned char *memory = filch_shared_alloc(ex, size);
         CHECK_NOT_NULL(memory);
         memset(memory, (int)(size & 0xff), size);
         memcpy(memory, &size, size < sizeof size ? 1 : sizeof size);
-        memory = atomic_exchange(&places[(seed >> 20) % PLACES], memory);
+        memory = atomic_exchange(&places->at[(seed >> 20) % PLACES], memory);
         if (memory == NULL)
             continue;
-        CHECK(filch_shared_contains(of_swaps, memory));
-        filch_shared_free(of_swaps, memory);
+        CHECK(filch_shared_contains(ex, memory));
+        filch_shared_free(ex, memory);
     }
 }
 
+struct swapper {
+    filch_executor *ex;
+    struct places *places;
+    unsigned seed;
+};
+
 static void *swap_on_a_thread(void *arg) {
-    swap_some((unsigned)(uintptr_t)arg);
+    const struct swapper *it = arg;
+    swap_some(it->ex, it->places, it->seed);
     return NULL;
 }
 
-static void swap_in_a_task(unsigned seed) {
-    swap_some(seed);
+static void swap_in_a_task(struct places *places, unsigned seed) {
+    swap_some(filch_this_executor(), places, seed);
 }
-FILCH_TASK_VOID(swap_in_a_task, unsigned);
+FILCH_TASK_VOID(swap_in_a_task, struct places *, unsigned);
 
 CONTRACT(shared, mpmc) {
-    if (!pool->in_process)
-        return; /* the places are this process's */
-    of_swaps = pool->open(2);
+    filch_executor *ex = pool->open(2);
+    struct places *places = pool->alloc(ex, sizeof *places);
+    struct swapper swappers[2] = {{ex, places, 1}, {ex, places, 2}};
     pthread_t threads[2];
     filch_future *futures[2];
     for (unsigned i = 0; i < 2; i++) {
-        threads[i] = thread_start(swap_on_a_thread, (void *)(uintptr_t)(i + 1));
-        futures[i] = filch_submit(of_swaps, swap_in_a_task, i + 11);
+        threads[i] = thread_start(swap_on_a_thread, &swappers[i]);
+        futures[i] = filch_submit(ex, swap_in_a_task, places, i + 11);
     }
     for (unsigned i = 0; i < 2; i++) {
         thread_join(threads[i]);
@@ -201,8 +209,8 @@ CONTRACT(shared, mpmc) {
         filch_release(futures[i]);
     }
     for (unsigned i = 0; i < PLACES; i++)
-        filch_shared_free(of_swaps, atomic_exchange(&places[i], NULL));
-    filch_close(of_swaps);
+        filch_shared_free(ex, atomic_exchange(&places->at[i], NULL));
+    pool_close(pool, ex, places);
 }
 
 /* In a forked child the executor does not exist. */

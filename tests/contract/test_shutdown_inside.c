@@ -24,8 +24,6 @@ static long close_here(long x) {
 FILCH_TASK(long, close_here, long);
 
 CONTRACT(shutdown_inside, a_task) {
-    if (!pool->in_process)
-        return;
     filch_executor *ex = pool->open(2);
     check_long(filch_submit(ex, shut_down_here, 4), 4);
     CHECK_NULL(filch_submit(ex, twice, 1));
@@ -34,8 +32,6 @@ CONTRACT(shutdown_inside, a_task) {
 }
 
 CONTRACT(shutdown_inside, a_task_that_closes) {
-    if (!pool->in_process)
-        return;
     filch_executor *ex = pool->open(2);
     check_long(filch_submit(ex, close_here, 5), 5);
     filch_close(ex);
@@ -85,8 +81,6 @@ static long cancel_all_here(struct canceller *it) {
 FILCH_TASK(long, cancel_all_here, struct canceller *);
 
 CONTRACT(shutdown_inside, a_task_that_cancels_the_others) {
-    if (!pool->in_process)
-        return;
     enum { QUEUED = 20 };
     filch_executor *ex = pool->open(1);
     struct canceller *it = pool->alloc(ex, sizeof *it);

@@ -201,21 +201,19 @@ CONTRACT(stats, per_worker) {
     filch_close(ex);
 }
 
-static long twice_below(filch_executor *ex, long x) {
+static long twice_below(long x) {
     long value = 0;
-    filch_future *future = filch_submit(ex, twice, x);
+    filch_future *future = filch_submit(filch_this_executor(), twice, x);
     CHECK_EQ(filch_result(future, &value), FILCH_OK);
     filch_release(future);
     return value;
 }
-FILCH_TASK(long, twice_below, filch_executor *, long);
+FILCH_TASK(long, twice_below, long);
 
 CONTRACT(stats, tasks_of_tasks) {
-    if (!pool->takes_pointers)
-        return;
     filch_executor *ex = pool->open(2);
     for (int i = 0; i < 20; i++)
-        check_long(filch_submit(ex, twice_below, ex, i), 2 * i);
+        check_long(filch_submit(ex, twice_below, i), 2 * i);
     CHECK_EQ(filch_shutdown(ex), FILCH_OK);
     filch_worker_stats each[2];
     filch_stats_snapshot stats = FILCH_STATS(.workers = each, .capacity = 2);

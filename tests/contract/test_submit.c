@@ -201,7 +201,7 @@ CONTRACT(submit, this_executor_and_worker) {
     CHECK_EQ(filch_this_worker(), -1);
     for (int i = 0; i < 50; i++)
         check_long(filch_submit(ex, own_worker, 3), 1);
-    if (pool->in_process) {
+    if (pool->in_process) { /* an address says something in its own process only */
         filch_executor *own = NULL;
         filch_future *future = filch_submit(ex, own_executor);
         CHECK_EQ(filch_result(future, &own), FILCH_OK);

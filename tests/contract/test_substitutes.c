@@ -146,9 +146,19 @@ static long go_across(struct across it) {
     return below + 1;
 }
 
+/* A worker process is in one pool only: it knows no executor of its opener but that one. */
 CONTRACT(substitutes, two_pools_that_wait_for_each_other) {
-    if (!pool->in_process)
+    if (!pool->in_process) {
+        filch_executor *there = pool->open(1), *here = pool->open(1);
+        filch_future *future = filch_submit(here, go_across, (struct across){there, 40});
+        CHECK_EQ(filch_join(future), FILCH_FAILED);
+        CHECK_EQ(filch_exception(future)->code, FILCH_INVALID_STATE);
+        CHECK_STR_HAS(filch_exception(future)->message, "opened by the parent process");
+        filch_release(future);
+        filch_close(here);
+        filch_close(there);
         return;
+    }
     filch_executor *here = pool->open(1), *there = pool->open(1);
     for (int round = 0; round < ROUNDS(20); round++)
         check_long(filch_submit(here, go_across, (struct across){there, 40}), 40);
@@ -304,23 +314,21 @@ static void block_in_callback(filch_future *future, void *arg) {
 }
 
 CONTRACT(substitutes, callbacks_that_block) {
-    if (!pool->takes_pointers)
-        return;
     enum { CALLBACKS = 20 };
-    struct hold held = {0};
     filch_executor *ex = pool->open(1);
+    struct hold *held = pool->alloc(ex, sizeof *held);
     struct chain it = {.ex = ex};
-    filch_future *holding = pool_hold(ex, &held);
+    filch_future *holding = pool_hold(ex, held);
     for (int i = 0; i < CALLBACKS; i++)
         CHECK_EQ(filch_add_done_callback(holding, block_in_callback, &it), FILCH_OK);
-    gate_open(&held.go);
+    gate_open(&held->go);
     check_held(holding);
     gate_wait(&it.called, CALLBACKS);
-    filch_close(ex);
+    pool_close(pool, ex, held);
 }
 
-/* Callbacks of a future that was run inside a wait are taken by a substitute, if the only worker
- * blocks. */
+/* B4: callbacks of a future that was run inside a wait are taken by a substitute, if the only worker
+ * blocks. A worker process has no other thread for them: there they come when the task has ended. */
 static void set_off(filch_future *future, void *arg) {
     (void)future;
     gate_open(arg);
@@ -328,7 +336,7 @@ static void set_off(filch_future *future, void *arg) {
 
 struct inlined {
     struct gate called;
-    filch_executor *other;
+    bool has_substitute;
 };
 
 static long wait_for_gate(struct gate *gate) {
@@ -343,36 +351,42 @@ static long run_inside(struct inlined *it) {
     filch_join(child);
     filch_release(child);
     /* A task of another pool that ends once the callback has run. */
-    filch_future *after = filch_submit(it->other, wait_for_gate, &it->called);
+    filch_executor *other = filch_thread_pool(.max_workers = 1);
+    filch_future *after = filch_submit(other, wait_for_gate, &it->called);
     long value = 0;
-    filch_result(after, &value);
+    if (it->has_substitute || filch_join_timeout(after, 0.001) != FILCH_TIMEOUT)
+        filch_result(after, &value);
     filch_release(after);
+    filch_shutdown(other, .no_wait = true);
     return value;
 }
 FILCH_TASK(long, run_inside, struct inlined *);
 
 CONTRACT(substitutes, callbacks_of_what_ran_inside_a_wait) {
-    if (!pool->takes_pointers)
-        return;
-    filch_executor *ex = pool->open(1), *other = pool->open(1);
-    for (int round = 0; round < ROUNDS(100); round++) {
-        struct inlined it = {.other = other};
-        check_long(filch_submit(ex, run_inside, &it), 5);
+    filch_executor *ex = pool->open(1);
+    for (int round = 0; round < ROUNDS(50); round++) {
+        struct inlined *it = pool->alloc(ex, sizeof *it);
+        it->has_substitute = pool->takes_pointers;
+        check_long(filch_submit(ex, run_inside, it), pool->takes_pointers ? 5 : 0);
+        gate_wait(&it->called, 1);
+        check_long(filch_submit(ex, twice, 1),
+                   2); /* behind the task, which is through with it then */
+        pool->free(ex, it);
     }
-    filch_close(other);
     filch_close(ex);
 }
 
-/* E6: a set that only the waiter itself can complete. */
-struct own {
+/* E6: a set that only the waiter itself can complete. Its submitter, which with one worker runs in the same
+ * process, tells it its own future. */
+static struct {
     struct gate known;
     filch_future *future;
-};
+} own;
 
-static long wait_for_own_set(struct own *own) {
-    gate_wait(&own->known, 1);
+static long wait_for_own_set(void) {
+    gate_wait(&own.known, 1);
     filch_future *other = filch_submit(filch_this_executor(), twice, 1);
-    filch_future *both[] = {own->future, other};
+    filch_future *both[] = {own.future, other};
     size_t n_done = 0;
     long wrong = 0;
     wrong |= filch_wait(both, 1, FILCH_FIRST_COMPLETED, 1000, &n_done) != FILCH_INVALID_STATE;
@@ -385,15 +399,21 @@ static long wait_for_own_set(struct own *own) {
     filch_release(other);
     return wrong;
 }
-FILCH_TASK(long, wait_for_own_set, struct own *);
+FILCH_TASK(long, wait_for_own_set);
+
+static long tell_its_own(void) {
+    long value = -1;
+    atomic_store(&own.known.value, 0);
+    own.future = filch_submit(filch_this_executor(), wait_for_own_set);
+    gate_open(&own.known);
+    filch_result(own.future, &value);
+    filch_release(own.future);
+    return value;
+}
+FILCH_TASK(long, tell_its_own);
 
 CONTRACT(substitutes, a_set_of_itself_alone) {
-    if (!pool->takes_pointers)
-        return;
     filch_executor *ex = pool->open(1);
-    struct own own = {0};
-    own.future = filch_submit(ex, wait_for_own_set, &own);
-    gate_open(&own.known);
-    check_long(own.future, 0);
+    check_long(filch_submit(ex, tell_its_own), 0);
     filch_close(ex);
 }

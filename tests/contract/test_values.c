@@ -113,8 +113,15 @@ CONTRACT(values, pointers) {
     CHECK_ECHO(pointer, pointer, shared);
     CHECK_ECHO(pointer, pointer, NULL);
     CHECK_ECHO(const_int_pointer, const_int_pointer, shared);
-    if (pool->takes_pointers)
+    if (pool->takes_pointers) {
         CHECK_ECHO(operation, operation, plus_one);
+    } else { /* private memory, and so is code: nobody says that workers have it there */
+        CHECK_NULL(filch_submit(ex, echo_pointer, &shared));
+        CHECK_FAILURE(FILCH_INVALID, "argument 1 of task 'echo_pointer'");
+        CHECK_STR_HAS(filch_error_message(), "filch_shared_alloc");
+        CHECK_NULL(filch_submit(ex, echo_operation, plus_one));
+        CHECK_FAILURE(FILCH_INVALID, "argument 1 of task 'echo_operation'");
+    }
     pool_close(pool, ex, shared);
 }
 
