@@ -54,10 +54,10 @@ TEST_HELPER void await_no_process(const char *prefix) {
         sched_yield();
 }
 
-/* A name that no other test has: at most 8 characters. */
+/* A name that no other test has, and that none begins with: at most 8 characters. */
 TEST_HELPER const char *unique_prefix(void) {
     static char prefix[16];
-    snprintf(prefix, sizeof prefix, "t%u", (unsigned)getpid() % 1000000);
+    snprintf(prefix, sizeof prefix, "t%ux", (unsigned)getpid() % 1000000);
     return prefix;
 }
 

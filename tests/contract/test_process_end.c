@@ -61,12 +61,13 @@ CONTRACT_ALONE(process_end, parent_killed) {
     struct victim victim = {unique_prefix(), map_shared(sizeof(struct gate)), FILCH_FORKSERVER};
     for (int i = 0; i < 100; i++) {
         victim.method = i % 2 == 0 ? FILCH_FORKSERVER : FILCH_FORK;
+        int n_before = gate_value(victim.gate);
         pid_t child = fork();
         CHECK_GE(child, 0);
         if (child == 0)
             work_for_ever(&victim);
         if (i % 4 != 0) /* else while it opens the pool */
-            gate_wait(victim.gate, gate_value(victim.gate) + 1);
+            gate_wait(victim.gate, n_before + 1);
         usleep((useconds_t)(i * 7919 % 3000));
         kill(child, SIGKILL);
         CHECK_EQ(waitpid(child, NULL, 0), child);
