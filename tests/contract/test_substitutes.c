@@ -350,17 +350,15 @@ static long run_inside(struct inlined *it) {
     filch_add_done_callback(child, set_off, &it->called);
     filch_join(child);
     filch_release(child);
+    if (!it->has_substitute)
+        return gate_value(&it->called);
     /* A task of another pool that ends once the callback has run. */
     filch_executor *other = filch_thread_pool(.max_workers = 1);
     filch_future *after = filch_submit(other, wait_for_gate, &it->called);
     long value = 0;
-    if (it->has_substitute || filch_join_timeout(after, 0.001) != FILCH_TIMEOUT)
-        filch_result(after, &value);
+    filch_result(after, &value);
     filch_release(after);
-    if (it->has_substitute)
-        filch_close(other);
-    else /* its task ends after this one */
-        filch_shutdown(other, .no_wait = true);
+    filch_close(other);
     return value;
 }
 FILCH_TASK(long, run_inside, struct inlined *);
@@ -372,8 +370,7 @@ CONTRACT(substitutes, callbacks_of_what_ran_inside_a_wait) {
         it->has_substitute = pool->takes_pointers;
         check_long(filch_submit(ex, run_inside, it), pool->takes_pointers ? 5 : 0);
         gate_wait(&it->called, 1);
-        check_long(filch_submit(ex, twice, 1),
-                   2); /* behind the task, which is through with it then */
+        check_long(filch_submit(ex, twice, 1), 2); /* by then the task is through with it */
         pool->free(ex, it);
     }
     filch_close(ex);
