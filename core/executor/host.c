@@ -103,10 +103,30 @@ static void *take(struct future_host *host, size_t bytes) {
     return producer == NULL ? NULL : filchi_extent_take(&producer->extents, bytes);
 }
 
+/* The worker whose process this is, or, in thread mode, whose thread; NULL: none. */
+static struct worker *own_worker(struct future_host *host) {
+    uint32_t tag = filchi_process_tag(host);
+    if (tag == PROCESS_OPENER || tag == PROCESS_REAPER)
+        return NULL;
+    return scheduler_worker(pool_of_host(host)->scheduler, tag - 1);
+}
+
+/* A worker that leaves takes its process along, and callbacks that were to be called there. */
+static void expect_call(struct future_host *host, bool is_expected) {
+    struct worker *worker = own_worker(host);
+    if (worker == NULL)
+        return;
+    if (is_expected)
+        worker_expect_mail(worker);
+    else
+        filchi_worker_end_expected(worker);
+}
+
 static void call(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
                  void *arg) {
     struct pool *pool = pool_of_host(host);
     struct worker *worker = filchi_worker_self();
+    struct worker *owner = host->is_shared ? own_worker(host) : NULL;
     if (worker != NULL)
         filchi_worker_is_busy(worker);
     struct frame frame;
@@ -122,6 +142,8 @@ static void call(struct future_host *host, filch_future *future, void (*fn)(filc
                       frame.raised->message, frame.raised->code, frame.raised->where);
         filchi_error_give(pool->arena, frame.raised);
     }
+    if (owner != NULL)
+        filchi_worker_end_expected(owner);
 }
 
 static void before_report(struct future_host *host) {
@@ -166,6 +188,7 @@ void filchi_host_init(struct future_host *host, uint64_t spin_ns, bool is_shared
     *host = (struct future_host){
         .take = take,
         .call = call,
+        .expect_call = is_shared ? expect_call : NULL,
         .before_wait = before_wait,
         .begin_block = begin_block,
         .end_block = end_block,

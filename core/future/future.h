@@ -88,6 +88,9 @@ struct future_host {
     /* Runs a callback; a raise in it is reported. */
     void (*call)(struct future_host *host, filch_future *future, void (*fn)(filch_future *, void *),
                  void *arg);
+    /* A callback has been added, and `call` will run it, in this process; or it is not to be, after all.
+     * NULL: nobody has to know. */
+    void (*expect_call)(struct future_host *host, bool is_expected);
     /* Before a wait for `future`. Inside a worker it may run the future right here, unless the wait is
      * timed, or for the first of several, which counts as timed.
      * FILCH_OK: look again; if it is not done then, begin_block. */

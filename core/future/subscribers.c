@@ -215,7 +215,12 @@ filch_status filchi_subscribers_add_callback(filch_future *future,
     /* The callback may give the caller's handle back before this is through with the block, and the
      * future may be all that keeps its host. */
     filch_retain(future);
+    struct future_host *host = future_host(future);
+    if (host->expect_call != NULL)
+        host->expect_call(host, true);
     filch_status status = add_callback(future, fn, arg);
+    if (unlikely(status != FILCH_OK) && host->expect_call != NULL)
+        host->expect_call(host, false);
     filch_release(future);
     return status;
 }

@@ -88,9 +88,10 @@ struct worker {
     struct producer producer;
     struct deque batch;
     _Alignas(CACHE_LINE) filch_atomic_u32 sleep_word;
-    filch_atomic_pointer mail; /* a stack of the layer above; see serve_mail and worker_notify */
-    struct heap consumers;     /* of its process (future/consumer.h); all zero before the first */
-    filch_atomic_u32 is_spare; /* it stands by, or is about to be told that it does so no more */
+    filch_atomic_pointer mail;   /* a stack of the layer above; see serve_mail and worker_notify */
+    filch_atomic_u32 n_expected; /* letters that will come: until then it does not leave */
+    struct heap consumers;       /* of its process (future/consumer.h); all zero before the first */
+    filch_atomic_u32 is_spare;   /* it stands by, or is about to be told that it does so no more */
     filch_atomic_u32
         absence; /* in a pool between processes: not 0 while it is absent; see slots.h */
     filch_atomic_u32 is_initialising;

@@ -199,7 +199,12 @@ bool filchi_substitute_stand_by(struct worker *worker) {
         if (has_seat)
             return true;
     }
-    serve_mail(worker); /* the last that it gets to see */
+    serve_mail(worker);
+    while (worker_expects_mail(worker)) {
+        (void)filchi_park_await_token(&scheduler->park, &worker->sleep_word,
+                                      FILCHI_NEVER); /* MAIL */
+        serve_mail(worker);
+    }
     filch_store_relaxed(&worker->sleep_word, (uint32_t)SLEEP_WORD_EMPTY);
     /* Who wanted to leave may have gone to sleep because of this one's absence. */
     if (is_stopping(scheduler))

@@ -364,7 +364,8 @@ static bool park(struct worker *worker) {
     filchi_park_enter(&scheduler->park, worker->seat); /* ASLEEP */
     worker->is_searching = false;
     bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING; /* STOPPED */
-    bool leaving = stopping && !has_mail(worker) && filchi_scheduler_is_drained(scheduler);
+    bool leaving = stopping && !has_mail(worker) && !worker_expects_mail(worker) &&
+                   filchi_scheduler_is_drained(scheduler);
     if ((leaving || has_mail(worker) || filchi_scheduler_has_work(scheduler)) &&
         filchi_park_leave(&scheduler->park, worker->seat)) {
         if (leaving) {
@@ -387,6 +388,12 @@ static bool park(struct worker *worker) {
 
 void filchi_worker_notify(struct worker *worker) {
     filchi_park_give_token(&worker->producer.scheduler->park, &worker->sleep_word); /* MAIL */
+}
+
+/* The worker itself has looked since, or comes to look; another thread of its process tells it. */
+void filchi_worker_end_expected(struct worker *worker) {
+    if (filch_fetch_sub_acq_rel(&worker->n_expected, 1u) == 1 && filchi_worker_self() != worker)
+        filchi_worker_notify(worker); /* MAIL */
 }
 
 void filchi_worker_retire(struct worker *worker) {

@@ -33,6 +33,17 @@ void filchi_worker_is_busy(struct worker *worker);
 void filchi_worker_begin_initializer(struct worker *worker);
 void filchi_worker_end_initializer(struct worker *worker);
 
+/* Something will be put into its mail, or what was to be has been seen to. In its process, any thread. */
+static inline void worker_expect_mail(struct worker *worker) {
+    (void)filch_fetch_add_relaxed(&worker->n_expected, 1u);
+}
+
+void filchi_worker_end_expected(struct worker *worker);
+
+static inline bool worker_expects_mail(const struct worker *worker) {
+    return filch_load_relaxed(&worker->n_expected) != 0;
+}
+
 /* Something was put into its mail, or somebody died who may have been about to wake it: it looks, now
  * or after its task. Any thread of any process. */
 void filchi_worker_notify(struct worker *worker);

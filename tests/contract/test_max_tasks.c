@@ -137,6 +137,47 @@ CONTRACT_ALONE(max_tasks, with_failing_starts) {
     }
 }
 
+/* Who leaves after its last task stays for the callbacks that were added in it. */
+struct left_behind {
+    int adder, caller;
+    struct gate calls;
+};
+
+static void note_caller(filch_future *future, void *arg) {
+    struct left_behind *it = arg;
+    (void)future;
+    it->caller = (int)getpid();
+    gate_open(&it->calls);
+}
+
+static int leave_child_behind(struct left_behind *it) {
+    it->adder = (int)getpid();
+    filch_future *child = filch_submit(filch_this_executor(), twice, 1);
+    CHECK_EQ(filch_add_done_callback(child, note_caller, it), FILCH_OK);
+    filch_release(child);
+    return it->adder;
+}
+FILCH_TASK(int, leave_child_behind, struct left_behind *);
+
+CONTRACT_ALONE(max_tasks, callbacks_come_first) {
+    for (int round = 0; round < 20; round++) {
+        filch_executor *ex =
+            filch_process_pool(.max_workers = 1 + round % 2, .max_tasks_per_child = 1);
+        struct left_behind *it = filch_shared_alloc(ex, sizeof *it);
+        memset(it, 0, sizeof *it);
+        filch_future *future = filch_submit(ex, leave_child_behind, it);
+        CHECK_EQ(filch_join(future), FILCH_OK);
+        filch_release(future);
+        if (round % 4 < 2)
+            gate_wait(&it->calls, 1);
+        CHECK_EQ(filch_shutdown(ex), FILCH_OK);
+        CHECK_EQ(gate_value(&it->calls), 1);
+        CHECK_EQ(it->caller, it->adder);
+        filch_shared_free(ex, it);
+        filch_close(ex);
+    }
+}
+
 #else
 
 TEST(max_tasks, not_under_thread_sanitizer) {}

@@ -320,7 +320,7 @@ CONTRACT_ALONE(process_end, terminate_then_kill) {
 static long end_all_here(bool with_kill) {
     filch_executor *own = filch_this_executor();
     long status = with_kill ? filch_kill_workers(own) : filch_terminate_workers(own);
-    for (; status == FILCH_OK;)
+    while (status == FILCH_OK)
         pause();
     return status;
 }

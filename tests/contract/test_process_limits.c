@@ -154,8 +154,9 @@ static int run_with_one_process(void *arg) {
         return 0;
     pid_t other = fork();
     CHECK_GE(other, 0);
-    for (; other == 0;)
-        pause();
+    if (other == 0)
+        for (;;)
+            pause();
     filch_executor *ex = filch_process_pool(.max_workers = 2, .spin = FILCH_NO_SPIN);
     CHECK_NOT_NULL(ex);
     for (int round = 0; round < 20; round++) {

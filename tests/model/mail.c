@@ -95,6 +95,31 @@ static void set_up_leave(void) {
     set_up_with(1, 1, &mailed);
 }
 
+/* Nobody leaves who expects a letter. */
+static void serve_expected(struct worker *worker) {
+    serve_letter(worker);
+    filchi_worker_end_expected(worker);
+}
+
+static const struct scheduler_operations expecting = MAILED(serve_expected);
+
+static void set_up_expected(void) {
+    set_up_with(1, 1, &expecting);
+    filch_store_relaxed(&scheduler_worker(scheduler, 0)->n_expected, 1u);
+}
+
+static void set_up_expected_spare(void) {
+    set_up_expected();
+    task_body[0] = need_1;
+    queue(0);
+    queue(1);
+}
+
+static void stop_and_post(void) {
+    stop();
+    post();
+}
+
 static void set_up_leave_spare(void) {
     set_up_spare();
 }
@@ -129,6 +154,17 @@ const struct model_scenario model_scenarios[] = {
     {.name = "mail.leave_spare",
      .setup = set_up_leave_spare,
      .threads = {THREAD("worker", work_first), THREAD("poster", post_and_stop)},
+     .check = check_served,
+     .teardown = pool_close,
+     .keeps_time = true},
+    {.name = "mail.expected",
+     .setup = set_up_expected,
+     .threads = {THREAD("worker", work_first), THREAD("poster", stop_and_post)},
+     .check = check_served,
+     .teardown = pool_close},
+    {.name = "mail.expected_spare",
+     .setup = set_up_expected_spare,
+     .threads = {THREAD("worker", work_first), THREAD("poster", stop_and_post)},
      .check = check_served,
      .teardown = pool_close,
      .keeps_time = true},

@@ -7,7 +7,8 @@
  *
  * A future that a worker process submitted, and that has a callback, goes on from here by that worker's
  * mail: a stack of the same links, which the worker takes between two tasks. So callbacks run in the
- * process that added them, and never on top of a task that waits.
+ * process that added them, and never on top of a task that waits. A worker that expects to call one does not
+ * leave before (worker->n_expected).
  *
  *     DEFERRED                    in the stack, or in the notifier's hands, or about to be pushed by its
  *                                 finisher

@@ -69,6 +69,7 @@ static void begin_thread(struct worker *worker) {
     filchi_consumer_serve(&worker->consumers, pool->arena);
     filchi_crew_bind(self->executor->plan, worker);
     filchi_worker_become(worker);
+    filch_store_relaxed(&worker->n_expected, 0u);
     worker->is_searching = true; /* who asked for it set the bit */
     worker->keeps_seat = false;
 }
