@@ -320,8 +320,9 @@ CONTRACT_ALONE(process_end, terminate_then_kill) {
 static long end_all_here(bool with_kill) {
     filch_executor *own = filch_this_executor();
     long status = with_kill ? filch_kill_workers(own) : filch_terminate_workers(own);
-    while (status == FILCH_OK)
-        pause();
+    if (status == FILCH_OK)
+        for (;;)
+            pause();
     return status;
 }
 FILCH_TASK(long, end_all_here, bool);
