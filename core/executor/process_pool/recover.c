@@ -180,7 +180,7 @@ static void break_run(const struct death *death, filch_future *future, uint32_t 
     (void)filchi_future_end_for(future, generation, FUTURE_FAILED | FUTURE_BROKEN);
 }
 
-/* It was RUNNING here. `n_uncounted`: starts of this task that were counted, and its ends not; 0 or 1. */
+/* It was RUNNING here. `has_uncounted`: its start was counted, and its end not. */
 static void end_run(struct death *death, filch_future *future, struct run *run, uint32_t generation,
                     bool has_uncounted) {
     enum future_phase phase = (enum future_phase)filch_load_acquire(&run->outcome); /* ANNOUNCED */
@@ -243,16 +243,36 @@ static bool see_to_run(struct death *death, struct run *run, bool has_uncounted)
     return true;
 }
 
-/* Those below the innermost are in the middle of a wait, and counted as begun. Returns: false if some are
- * left for the next call. */
+/* The task of a level, if it was running there; NULL if not. */
+static filch_future *find_running(const struct death *death, uint32_t level) {
+    uint64_t entry = filch_load_relaxed(&intent_run(&death->worker->intent, level)->entry);
+    filch_future *future = entry_future(death->pool->arena, entry);
+    uint64_t state = future_state(future);
+    bool runs_here = state_phase(state) == FUTURE_RUNNING &&
+                     state_owner(state) == death->worker->number &&
+                     state_generation(state) == entry_generation(entry);
+    return runs_here ? future : NULL;
+}
+
+static uint32_t count_running(const struct death *death, uint32_t depth) {
+    uint32_t n = 0;
+    for (uint32_t level = 0; level < depth; level++)
+        n += find_running(death, level) != NULL;
+    return n;
+}
+
+/* Those below the innermost are in the middle of a wait, and counted as begun; or they had ended, and it was a
+ * callback of theirs that waited. Returns: false if some are left for the next call. */
 static bool recover_runs(struct death *death) {
     struct intent *intent = &death->worker->intent;
     const struct worker_counters *counters = &death->worker->counters;
-    for (uint32_t depth = filch_load_acquire(&intent->depth); depth > 0; depth--) { /* ANNOUNCED */
+    uint32_t depth = filch_load_acquire(&intent->depth); /* ANNOUNCED */
+    for (uint32_t n_below = count_running(death, depth); depth > 0; depth--) {
         uint64_t n_open = filch_load_relaxed(&counters->n_started) -
                           filch_load_relaxed(&counters->n_finished) -
                           filch_load_relaxed(&counters->n_failed);
-        if (!see_to_run(death, intent_run(intent, depth - 1), n_open == depth))
+        n_below -= find_running(death, depth - 1) != NULL;
+        if (!see_to_run(death, intent_run(intent, depth - 1), n_open > n_below))
             return false;
         filch_store_release(&intent->depth, depth - 1); /* ANNOUNCED */
     }
@@ -362,16 +382,11 @@ static void rescan_consumers(struct death *death) {
 
 /* The innermost task that it was running; NULL: none. */
 static const filch_future *find_innermost(const struct death *death) {
-    const struct intent *intent = &death->worker->intent;
-    for (uint32_t i = filch_load_acquire(&intent->depth); i-- > 0;) { /* ANNOUNCED */
-        uint64_t entry = filch_load_relaxed(&intent_run(intent, i)->entry);
-        const filch_future *future = entry_future(death->pool->arena, entry);
-        uint64_t state = future_state(future);
-        if (state_phase(state) == FUTURE_RUNNING && state_owner(state) == death->worker->number &&
-            state_generation(state) == entry_generation(entry))
-            return future;
-    }
-    return NULL;
+    const filch_future *future = NULL;
+    uint32_t depth = filch_load_acquire(&death->worker->intent.depth); /* ANNOUNCED */
+    while (future == NULL && depth-- > 0)
+        future = find_running(death, depth);
+    return future;
 }
 
 static void break_pool(struct death *death) {
