@@ -126,15 +126,21 @@ static void *cell_at(const struct slab *slab, uint32_t at) {
     return (char *)(uintptr_t)slab + SLAB_HEAD_BYTES + ((size_t)at << slab->cell_log2);
 }
 
+static const filch_atomic_pointer *pointer_at(struct slab *const *where) {
+    return (const void *)where;
+}
+
+/* Round to the slab where it began: its owner may go on in the ring, and add to it, meanwhile. */
 void filchi_heap_walk(const struct heap *heap, void (*visit)(void *cell, void *arg), void *arg) {
-    struct slab *slab = heap->slab;
+    struct slab *const first = filch_load_acquire(pointer_at(&heap->slab)); /* RECORDED */
+    struct slab *slab = first;
     if (slab == NULL)
         return;
     do {
         for (uint32_t i = 0; i < slab->n_cells; i++)
             visit(cell_at(slab, i), arg);
-        slab = slab->next;
-    } while (slab != heap->slab);
+        slab = filch_load_acquire(pointer_at(&slab->next)); /* RECORDED */
+    } while (slab != first);
 }
 
 void filchi_heap_rebuild(struct heap *heap, bool (*is_free_by_itself)(const void *cell)) {

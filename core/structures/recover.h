@@ -26,7 +26,7 @@ uint32_t filchi_record_recover(struct memory_record *record, uint32_t tag,
 /* Makes the bits of a stable heap those of the cells that are free by their own word. */
 void filchi_heap_rebuild(struct heap *heap, bool (*is_free)(const void *cell));
 
-/* Visits all cells of a heap. */
+/* Visits all cells of a heap, whose owner may live: those that it had when this began. */
 void filchi_heap_walk(const struct heap *heap, void (*visit)(void *cell, void *arg), void *arg);
 
 /* Frees the runs that the dead process was taking, and ends what it was giving back. */

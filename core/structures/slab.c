@@ -71,7 +71,7 @@ static void advance(struct heap *heap) {
         filchi_arena_give(heap->arena, next);
         return;
     }
-    heap->slab = next;
+    record_link(&heap->slab, next); /* who walks over the heap may begin there */
     heap->word = 0;
 }
 
@@ -106,7 +106,7 @@ static bool add_slab(struct heap *heap) {
             filchi_memory_populate(slab, CHUNK_BYTES);
         fill_header(slab, heap);
         record_link(where, slab);
-        heap->slab = slab;
+        record_link(&heap->slab, slab);
         heap->word = 0;
     }
     record_done(record);
