@@ -132,6 +132,7 @@ filch_future *filchi_chunk_new(struct pool *pool, const filch_task_type *type, s
         return NULL;
     size_t bytes = whole_bytes(type, capacity);
     future->value = NULL; /* who disposes of a half-made block finds this, or the extent */
+    filch_fence_compiler();
     future->extents = BLOCK_HAS_VALUE;
     struct chunk *chunk = is_spare_size(bytes) && may_keep_spares(pool) ? take_spare(pool) : NULL;
     if (chunk != NULL)
@@ -173,8 +174,10 @@ bool filchi_chunk_seal_item(struct pool *pool, struct chunk *chunk) {
     if (type->copies) {
         struct producer *producer = filchi_pool_producer(pool);
         size_t size = filchi_transport_size(type, args);
-        void **text = &chunk->texts[chunk->n++]; /* so it is found there if this process dies */
+        void **text = &chunk->texts[chunk->n];
         *text = NULL;
+        filch_fence_compiler();
+        chunk->n++; /* so the copy is found there if this process dies */
         void *copy = producer == NULL || size == SIZE_MAX
                          ? NULL
                          : filchi_extent_take_into(&producer->extents, size, text);
@@ -202,12 +205,9 @@ static void mark_failed(struct pool *pool, struct chunk *chunk, size_t at) {
     }
     if (chunk->errors == NULL) {
         struct producer *producer = filchi_pool_producer(pool);
-        size_t bytes = chunk->n * sizeof(filch_error *);
-        filch_error **errors =
-            producer == NULL ? NULL
-                             : filchi_extent_take_into(&producer->extents, bytes, &chunk->errors);
-        if (errors != NULL)
-            memset(errors, 0, bytes);
+        if (producer != NULL)
+            (void)filchi_extent_take_zero_into(&producer->extents, chunk->n * sizeof(filch_error *),
+                                               &chunk->errors);
     }
     chunk->failed[at / 64] |= (uint64_t)1 << at % 64;
 }

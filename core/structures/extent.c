@@ -2,6 +2,7 @@
 #include "structures/extent.h"
 
 #include "structures/record.h"
+#include <string.h>
 
 void filchi_extents_init(struct extents *extents, struct arena *arena) {
     extents->arena = arena;
@@ -41,13 +42,23 @@ void *filchi_extent_take(struct extents *extents, size_t bytes) {
     return likely(record == NULL) ? heap_take(heap) : take_recorded(heap, record);
 }
 
-void *filchi_extent_take_into(struct extents *extents, size_t bytes, void *where) {
+static void *take_into(struct extents *extents, size_t bytes, void *where, bool is_zero) {
     struct memory_record *record = record_of(extents->arena);
     record_aim(record, (uintptr_t)where);
     void *extent = filchi_extent_take(extents, bytes);
+    if (is_zero && extent != NULL)
+        memset(extent, 0, bytes);
     record_link(where, extent);
     record_done(record);
     return extent;
+}
+
+void *filchi_extent_take_into(struct extents *extents, size_t bytes, void *where) {
+    return take_into(extents, bytes, where, false);
+}
+
+void *filchi_extent_take_zero_into(struct extents *extents, size_t bytes, void *where) {
+    return take_into(extents, bytes, where, true);
 }
 
 void *filchi_extent_take_reference(struct extents *extents, size_t bytes, uint32_t *where) {

@@ -215,6 +215,28 @@ static long arm_at_item(int item, uint64_t n) {
 }
 FILCH_TASK(long, arm_at_item, int, uint64_t);
 
+/* The worker's free memory for what is as large as the errors of ten items is full of something. */
+static void litter(void) {
+    enum { BYTES = 100, CELLS = 600 };
+    for (int i = 0; i < CELLS; i++) {
+        void *memory = filch_result_alloc(BYTES);
+        if (memory != NULL)
+            memset(memory, 0x5a, BYTES);
+    }
+}
+
+/* The last two of ten raise. */
+static long arm_and_raise_at_item(int item, uint64_t n) {
+    if (item == 17) {
+        litter();
+        torture_arm(n);
+    }
+    if (item % 10 >= 8)
+        filch_raise(3, "item %d", item);
+    return item * 2;
+}
+FILCH_TASK(long, arm_and_raise_at_item, int, uint64_t);
+
 /* --- submitting and collecting --------------------------------------------------------------------- */
 
 static struct entry *add(struct trial *trial, int id, filch_future *future, bool may_fail) {
@@ -362,6 +384,34 @@ static void run_map(struct trial *trial) {
     filch_results_close(results);
 }
 
+static void run_map_raise(struct trial *trial) {
+    enum { ITEMS = 100 };
+    filch_args(arm_and_raise_at_item) items[ITEMS];
+    for (int i = 0; i < ITEMS; i++)
+        items[i] = (filch_args(arm_and_raise_at_item)){i, trial->n};
+    filch_results *results = filch_map(trial->executor, arm_and_raise_at_item, items, ITEMS,
+                                       .chunksize = 10, .timeout = TORTURE_LIMIT_S);
+    int n_lost = 0;
+    for (int i = 0; i < ITEMS; i++) {
+        long value = 0;
+        char message[32];
+        snprintf(message, sizeof message, "item %d", i);
+        filch_status status = filch_results_next(results, &value);
+        const filch_error *error = filch_results_exception(results);
+        if (status == FILCH_FAILED && error != NULL && error->signal != 0)
+            n_lost++;
+        else if (status == FILCH_FAILED && error != NULL &&
+                 (i % 10 < 8 || error->code != 3 || strcmp(error->message, message) != 0))
+            torture_fail("map: item %d raised '%s'", i, error->message);
+        else if (status != (i % 10 < 8 ? FILCH_OK : FILCH_FAILED) ||
+                 (status == FILCH_OK && value != 2 * i))
+            torture_fail("map: item %d gave %ld; %s", i, value, filch_error_message());
+    }
+    if (n_lost > 1)
+        torture_fail("map: %d items failed by one death", n_lost);
+    filch_results_close(results);
+}
+
 /* The one that dies is a new worker, on its way to its first task. */
 static void run_start(struct trial *trial) {
     atomic_store(&table->kill_at_start, (int)trial->n);
@@ -389,6 +439,7 @@ static const struct scenario scenarios[] = {
     {"bytes", 2, 0, run_bytes},
     {"steal", 2, 0, run_steal},
     {"map", 2, 0, run_map},
+    {"map_raise", 2, 0, run_map_raise},
     {"start", 1, 0, run_start},
 };
 
