@@ -140,6 +140,7 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
     block->args = block->room;
     if (args_size > BLOCK_ROOM) {
         block->args = NULL; /* who disposes of a half-made block finds this, or the extent */
+        filch_fence_compiler();
         future->extents |= BLOCK_HAS_ARGS;
         if (args_size == SIZE_MAX ||
             filchi_extent_take_into(&producer->extents, args_size, &block->args) == NULL)
@@ -152,6 +153,7 @@ filch_status filchi_transport_pack(const char *function, struct producer *produc
     if (unlikely(value_at + value_size < value_size || value_at + value_size > BLOCK_ROOM) &&
         value_size > 0) {
         future->value = NULL;
+        filch_fence_compiler();
         future->extents |= BLOCK_HAS_VALUE;
         if (filchi_extent_take_into(&producer->extents, value_size, &future->value) == NULL)
             return fail_no_memory(function, type, value_size, "result");
