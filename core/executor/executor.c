@@ -185,7 +185,7 @@ void filchi_pool_drop_queued(struct pool *pool) {
 
 void filchi_pool_break(struct pool *pool, const char *format, ...) {
     uint32_t whole = 0;
-    if (!filch_cas_acq_rel(&pool->is_broken, &whole, 1u))
+    if (!filch_cas_acq_rel(&pool->broken_by, &whole, claim_of(filchi_process_tag(pool))))
         return;
     va_list list;
     va_start(list, format);
@@ -193,6 +193,16 @@ void filchi_pool_break(struct pool *pool, const char *format, ...) {
     va_end(list);
     filchi_scheduler_set_flag(pool->scheduler, SCHEDULER_BROKEN); /* publishes the text, too */
     filchi_scheduler_drain(pool->scheduler, break_entry, pool);
+}
+
+void filchi_pool_break_for(struct pool *pool, const struct worker *dead) {
+    uint32_t tag = dead->number + 1;
+    if (filch_load_acquire(&pool->broken_by) != claim_of(tag) ||
+        (scheduler_flags(pool->scheduler) & SCHEDULER_BROKEN) != 0)
+        return;
+    snprintf(pool->host.broken_because, sizeof pool->host.broken_because,
+             "worker %u died when it had begun to break the pool", dead->number);
+    filchi_scheduler_set_flag(pool->scheduler, SCHEDULER_BROKEN); /* publishes the text, too */
 }
 
 int filchi_pool_start_worker(struct worker *worker) {

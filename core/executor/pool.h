@@ -65,7 +65,7 @@ struct pool {
     filch_atomic_u32 n_delivering;   /* outside threads that are running callbacks */
     filch_atomic_u64 shared_extents; /* of filch_shared_alloc; see shared.c */
     struct pool *next_left;          /* of those that are closed and have some */
-    filch_atomic_u32 is_broken;      /* 1: broken_because is being written, 2: it is there */
+    filch_atomic_u32 broken_by; /* who has written broken_because, or does so: a claim; 0: nobody */
 };
 
 struct filch_executor {
@@ -113,6 +113,10 @@ struct producer *filchi_pool_producer_for(struct pool *pool, int node);
 
 /* Breaks the pool: what is pending and what is submitted later fails with FILCH_BROKEN. */
 void filchi_pool_break(struct pool *pool, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* This worker's process has ended: breaks the pool if that was just what it did. What is queued is left to
+ * the caller. */
+void filchi_pool_break_for(struct pool *pool, const struct worker *dead);
 
 /* Fails with FILCH_BROKEN what is queued, since nobody can be started to run it; the pool goes on. */
 void filchi_pool_fail_queued(struct pool *pool);

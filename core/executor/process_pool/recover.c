@@ -441,6 +441,7 @@ bool filchi_process_pool_recover(struct process_pool *self, struct worker *worke
     if (!slot->is_noted && was_abrupt(&death, last_state))
         note_death(&death);
     slot->is_noted = true;
+    filchi_pool_break_for(pool, worker);
     for_each_producer(&death, recover_record);
     if (!recover_runs(&death))
         return false;
