@@ -54,9 +54,8 @@ uint64_t filchi_process_pool_stop_late(struct process_pool *self) {
     uint64_t now_ns = filchi_clock_ns(), nearest_ns = FILCHI_NEVER;
     for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++) {
         const struct worker *worker = scheduler_worker(scheduler, i);
-        uint64_t next_ns = worker == NULL || slot_state(&self->shared->slots[i]) != SLOT_RUNNING
-                               ? FILCHI_NEVER
-                               : look_at(self, worker, now_ns);
+        bool has_process = worker != NULL && slot_has_process(&self->shared->slots[i]);
+        uint64_t next_ns = has_process ? look_at(self, worker, now_ns) : FILCHI_NEVER;
         nearest_ns = next_ns < nearest_ns ? next_ns : nearest_ns;
     }
     uint64_t before = 0;

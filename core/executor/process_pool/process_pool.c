@@ -67,9 +67,7 @@ static void end_workers(filch_executor *executor, int number, bool may_wait) {
 
 static int find_pid(const filch_executor *executor, uint32_t number) {
     const struct slot *slot = &process_pool_of(executor)->shared->slots[number];
-    enum slot_state state = slot_state(slot);
-    bool runs = state >= SLOT_STARTING && state <= SLOT_LEAVING;
-    return runs ? (int)filch_load_relaxed(&slot->pid) : 0;
+    return slot_has_process(slot) ? (int)filch_load_relaxed(&slot->pid) : 0;
 }
 
 static void join_workers(filch_executor *executor) {

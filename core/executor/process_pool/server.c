@@ -40,15 +40,10 @@ static void tell_reaper(struct server *server) {
     server->has_news = false;
 }
 
-static bool has_process(const struct slot *slot) {
-    enum slot_state state = slot_state(slot);
-    return state >= SLOT_STARTING && state <= SLOT_LEAVING;
-}
-
 static struct slot *find_slot(struct server *server, pid_t pid) {
     for (uint32_t i = 0; i < server->shared->n_slots; i++) {
         struct slot *slot = &server->shared->slots[i];
-        if (filch_load_relaxed(&slot->pid) == (uint32_t)pid && has_process(slot))
+        if (filch_load_relaxed(&slot->pid) == (uint32_t)pid && slot_has_process(slot))
             return slot;
     }
     return NULL;
@@ -75,7 +70,7 @@ static void send_signals(struct server *server) {
         if (likely(filch_load_acquire(&slot->signal) == 0))
             continue;
         uint32_t number = filch_exchange_acquire(&slot->signal, 0u);
-        if (has_process(slot))
+        if (slot_has_process(slot))
             kill((pid_t)filch_load_relaxed(&slot->pid), (int)number);
     }
 }
@@ -122,7 +117,7 @@ static void start_requested(struct server *server) {
 static _Noreturn void end_with_opener(struct server *server) {
     for (uint32_t i = 0; i < server->shared->n_slots; i++) {
         struct slot *slot = &server->shared->slots[i];
-        if (has_process(slot))
+        if (slot_has_process(slot))
             kill((pid_t)filch_load_relaxed(&slot->pid), SIGKILL);
     }
     _exit(0); /* and those that were not caught die with this process */

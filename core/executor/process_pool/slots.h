@@ -81,6 +81,12 @@ static inline enum slot_state slot_state(const struct slot *slot) {
     return (enum slot_state)filch_load_acquire(&slot->state); /* SLOT */
 }
 
+/* It may run tasks in each of these states: initializers and finalizers can wait for some. */
+static inline bool slot_has_process(const struct slot *slot) {
+    enum slot_state state = slot_state(slot);
+    return state >= SLOT_STARTING && state <= SLOT_LEAVING;
+}
+
 /* Returns: false if it was in another state. */
 static inline bool slot_move(struct slot *slot, enum slot_state from, enum slot_state to) {
     uint32_t state = (uint32_t)from;
