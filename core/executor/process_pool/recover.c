@@ -303,18 +303,39 @@ static void see_to_settled(void *cell, void *arg) {
         death->has_more = true;
 }
 
-/* Visits the futures of all producers, or of the dead one's. */
-static void visit_futures(struct death *death, bool all, void (*visit)(void *cell, void *arg)) {
+/* Visits the futures that the threads of workers have submitted: of all, or of the dead one. */
+static void visit_of_workers(struct death *death, bool all, void (*visit)(void *cell, void *arg)) {
     struct scheduler *scheduler = death->pool->scheduler;
     for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++) {
         const struct worker *worker = scheduler_worker(scheduler, i);
         if (worker != NULL && (all || worker == death->worker))
             filchi_heap_walk(&worker->producer.futures, visit, death);
     }
-    const struct producer *p = filch_load_acquire(&scheduler->outside); /* PRODUCER-MADE */
+}
+
+/* And those of all other threads, or of the others in the dead one's process. */
+static void visit_of_others(struct death *death, bool all, void (*visit)(void *cell, void *arg)) {
+    const struct producer *p =
+        filch_load_acquire(&death->pool->scheduler->outside); /* PRODUCER-MADE */
     for (; p != NULL; p = p->next)
         if (all || p->process == death->tag)
             filchi_heap_walk(&p->futures, visit, death);
+}
+
+/* A worker that has left in order has submitted all that it had begun; its other threads end anywhere. */
+static void recover_submitted(struct death *death, bool has_left) {
+    if (!has_left)
+        visit_of_workers(death, false, see_to_submitted);
+    visit_of_others(death, false, see_to_submitted);
+}
+
+static void recover_settled(struct death *death) {
+    struct process_life *life = &death->pool->host.lives[death->tag];
+    filchi_life_recover_count(life, death->tag);
+    if (filch_load_acquire(&life->n_settling) == 0)
+        return;
+    visit_of_workers(death, true, see_to_settled);
+    visit_of_others(death, true, see_to_settled);
 }
 
 /* ---- memory ---- */
@@ -446,11 +467,8 @@ bool filchi_process_pool_recover(struct process_pool *self, struct worker *worke
     if (!recover_runs(&death))
         return false;
     bool is_whole = filchi_scheduler_recover(worker, death.producer);
-    if (last_state != SLOT_LEAVING || death.end.exit_status != 0)
-        visit_futures(&death, false, see_to_submitted);
-    filchi_life_recover_count(&pool->host.lives[death.tag], death.tag);
-    if (filch_load_acquire(&pool->host.lives[death.tag].n_settling) != 0)
-        visit_futures(&death, true, see_to_settled);
+    recover_submitted(&death, last_state == SLOT_LEAVING && death.end.exit_status == 0);
+    recover_settled(&death);
     if (death.has_more)
         return false;
     filchi_notifier_disown(&self->notifier, worker);
