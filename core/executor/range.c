@@ -10,6 +10,7 @@
 #include "platform/process.h"
 #include "scheduler/slots.h"
 #include <filch/collect.h>
+#include <stdarg.h>
 #include <string.h>
 
 static const char function[] = "filch_for";
@@ -128,6 +129,8 @@ static int run_helper(const void *args, void *result) {
     bool calls_others = !helper->range->pool->host.is_shared;
     for (int i = 0; calls_others && i < HELPERS_PER_HELPER; i++)
         call_helper(helper->range);
+    helper->part->has_begun = true;
+    filch_fence_compiler();
     (void)take_part(helper->range, helper->part, NULL);
     return 0;
 }
@@ -150,13 +153,28 @@ static void drop_entry(struct range *range, const filch_future *future) {
     (void)deque_drop_newest(&self->producer.deque, entry_of(future, generation));
 }
 
-/* A helper whose process died has failed in the piece that it ran; one that was lost before it began is no
- * loss. */
-static void take_failure(struct range_part *part, filch_future *future) {
+static PRINTF_LIKE(2, 3) filch_error *make_error(struct pool *pool, const char *format, ...) {
+    struct producer *producer = filchi_pool_producer(pool);
+    va_list list;
+    va_start(list, format);
+    filch_error *error = filchi_error_new(producer == NULL ? NULL : &producer->extents, function, 0,
+                                          -1, "", 0, format, list);
+    va_end(list);
+    return error;
+}
+
+/* A helper whose process died has failed in the piece that it ran, also where that has broken the pool; one
+ * that was lost before it began is no loss. */
+static void take_failure(struct range *range, struct range_part *part, filch_future *future) {
     uint64_t state = future_state(future);
     filch_store_relaxed(&future->looked_at, 1u);
-    if (state_phase(state) != FUTURE_FAILED || (state & FUTURE_BROKEN) != 0 || part->error != NULL)
+    if (state_phase(state) != FUTURE_FAILED || part->error != NULL)
         return;
+    if (state & FUTURE_BROKEN) {
+        if (part->has_begun)
+            part->error = make_error(range->pool, "%s", range->pool->host.broken_because);
+        return;
+    }
     part->error = (filch_error *)filch_load_acquire(&future->error);
     filch_store_relaxed(&future->error,
                         NULL); /* it is DELIVERED, or who delivers reads it no more */
@@ -175,7 +193,7 @@ static void await_helpers(struct range *range, bool are_to_stop) {
         /* If no worker more may block, this one has to: what it waits for runs elsewhere. */
         else if (filchi_future_await(future, FILCHI_NEVER) != FILCH_OK)
             filchi_future_await_outcome(future);
-        take_failure(&range->parts[i], future);
+        take_failure(range, &range->parts[i], future);
         filch_release(future);
     }
 }

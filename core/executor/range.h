@@ -26,6 +26,7 @@ struct range_part {
     filch_atomic_pointer future; /* of the helper; NULL: the caller, or the submit failed */
     filch_error *error;          /* of its piece that failed */
     size_t began_at;             /* where the piece that it runs, or ran last, begins */
+    bool has_begun;              /* a helper: it may have been given a piece */
 };
 
 /* Is this the error of a helper's part, and the future that helper? */
