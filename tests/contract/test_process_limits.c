@@ -107,6 +107,25 @@ CONTRACT_ALONE(process_limits, before_the_first_task) {
     filch_close(ex);
 }
 
+/* Whatever status a process may exit with of its own accord, it is that which is told. */
+static int exit_in_initializer(void *arg) {
+    _exit(*(int *)arg);
+}
+
+CONTRACT_ALONE(process_limits, that_exit_before_the_first_task) {
+    for (int status = 195; status < 202; status++) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "exited with status %d", status);
+        filch_executor *ex = filch_process_pool(.max_workers = 1, .initarg = &status,
+                                                .initializer = exit_in_initializer);
+        filch_future *future = filch_submit(ex, twice, 1);
+        CHECK_EQ(filch_join(future), FILCH_BROKEN);
+        CHECK_STR_HAS(filch_exception(future)->message, expected);
+        filch_release(future);
+        filch_close(ex);
+    }
+}
+
 /* Becomes somebody who has no other process, and may have so many; root has no limit. Room is to be there
  * for the opener with its two threads, for the server, and for `n_workers`. */
 static bool become_limited(int n_workers) {

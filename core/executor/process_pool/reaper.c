@@ -82,8 +82,7 @@ static void see_to_unforked(struct process_pool *self, uint32_t number) {
 
 /* A process that has done no more than find no memory for its stack is like one that was not forked. */
 static bool had_no_stack(struct slot *slot) {
-    if (slot_state(slot) != SLOT_DEAD || filch_load_relaxed(&slot->last_state) != SLOT_STARTING ||
-        filchi_process_pool_read_end(slot).exit_status != EXIT_NO_STACK)
+    if (slot_state(slot) != SLOT_DEAD || !slot->has_no_stack)
         return false;
     filch_store_relaxed(&slot->pid, 0u);
     filch_store_relaxed(&slot->wait_status, (uint32_t)ENOMEM);

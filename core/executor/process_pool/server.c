@@ -93,6 +93,7 @@ static void start(struct server *server, uint32_t number) {
     filch_store_relaxed(&slot->signal, 0u);
     filch_store_relaxed(&slot->n_tasks, 0u);
     slot->why[0] = '\0';
+    slot->has_no_stack = false;
     bool is_ending = filch_load_seq_cst(&server->shared->is_ending) != 0; /* REQUESTED */
     pid_t pid = is_ending ? -1 : fork();
     if (pid == 0)
@@ -160,7 +161,7 @@ static void watch_children(struct server *server) {
     sigaddset(&child, SIGCHLD);
     server->child_events = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (server->child_events < 0) {
-        filch_store_release(&server->shared->server_error, (uint32_t)errno); /* SLOT */
+        filch_store_relaxed(&server->shared->server_error, (uint32_t)errno);
         _exit(1);
     }
 }

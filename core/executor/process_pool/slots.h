@@ -31,9 +31,8 @@ enum slot_state {
     SLOT_UNFORKED,
 };
 
-/* A process that could not get ready exits with one of these: it had no memory for its stack and has touched
- * nothing yet, or has written why. */
-enum { EXIT_NO_STACK = 198, EXIT_NOT_READY = 199 };
+/* A process that could not get ready exits with this. */
+enum { EXIT_NOT_READY = 199 };
 
 enum { SLOT_WHY_BYTES = 160 };
 
@@ -45,13 +44,14 @@ struct slot {
     filch_atomic_u32 signal;      /* which the server is to send it; 0: none */
     filch_atomic_u32 n_tasks;     /* that this process has begun, up to its limit */
     bool is_noted;                /* the reaper has counted its death */
+    bool has_no_stack;            /* it found no memory for one, and has touched nothing */
     char why[SLOT_WHY_BYTES];     /* it was not ready */
 };
 
 struct process_shared {
     struct undelivered undelivered;
     pid_t server;
-    filch_atomic_u32 server_error; /* an errno value: why it could not begin */
+    filch_atomic_u32 server_error; /* an errno value: why it could not begin; read after its end */
     uint32_t n_slots;
     filch_atomic_u32 n_failed_starts; /* in a row: processes that ended before they were ready */
     filch_atomic_u32 is_ending;       /* the server starts no more workers, */

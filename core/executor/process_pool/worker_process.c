@@ -108,5 +108,6 @@ void filchi_worker_process_main(struct process_pool *self, uint32_t number) {
     here.slot = &self->shared->slots[number];
     filch_store_release(&here.slot->pid, (uint32_t)getpid()); /* SLOT */
     (void)filchi_stack_begin(self->crew.options.stack_size, serve, here.worker);
-    _exit(EXIT_NO_STACK);
+    here.slot->has_no_stack = true;
+    _exit(EXIT_NOT_READY);
 }
