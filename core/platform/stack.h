@@ -15,8 +15,8 @@ void filchi_stack_enter_thread(void);
 /* Is less than a quarter of the current stack (or segment) left? */
 bool filchi_stack_is_short(void);
 
-/* Calls fn(arg) on a fresh segment as large as the thread's stack (64 KiB at least), and returns when it has returned.
- * Returns: false if there was no memory for one; fn has not been called then. */
+/* Calls fn(arg) on a fresh segment as large as the thread's stack (64 KiB at least), and returns when it has
+ * returned. Returns: false if there was no memory for one; fn has not been called then. */
 bool filchi_stack_call(void (*fn)(void *arg), void *arg);
 
 /* Calls fn(arg) on a fresh segment of that many bytes (0: as large as the system lets a stack grow, at most

@@ -33,7 +33,8 @@ static inline bool slots_has(const filch_atomic_u64 *set, uint32_t slot) {
     return (filch_load_seq_cst(&set[slot / 64]) >> slot % 64 & 1) != 0; /* SPARE */
 }
 
-/* The worker, which is in no such state, counts as absent from now on. Returns: false if that is one too many. */
+/* The worker, which is in no such state, counts as absent from now on. Returns: false if that is one too
+ * many. */
 bool filchi_slots_add_absent(struct worker *worker);
 
 /* Not any more. `absence` is what the worker's word was, which may be another worker's by now. */

@@ -390,10 +390,11 @@ void filchi_worker_notify(struct worker *worker) {
     filchi_park_give_token(&worker->producer.scheduler->park, &worker->sleep_word); /* MAIL */
 }
 
-/* The worker itself has looked since, or comes to look; another thread of its process tells it. */
+/* The worker itself comes to look; another thread of its process tells it. */
 void filchi_worker_end_expected(struct worker *worker) {
-    if (filch_fetch_sub_acq_rel(&worker->n_expected, 1u) == 1 && filchi_worker_self() != worker)
-        filchi_worker_notify(worker); /* MAIL */
+    if (filch_fetch_sub_acq_rel(&worker->n_expected, 1u) == 1 && /* MAIL */
+        filchi_worker_self() != worker)
+        filchi_worker_notify(worker);
 }
 
 void filchi_worker_retire(struct worker *worker) {

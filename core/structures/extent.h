@@ -34,7 +34,8 @@ void filchi_extent_give(struct arena *arena, void *extent);
 void *filchi_extent_take_into(struct extents *extents, size_t bytes, void *where);
 void *filchi_extent_take_reference(struct extents *extents, size_t bytes, uint32_t *where);
 
-/* As filchi_extent_take_into, zeroed before `where` says so: for what is looked at even if whoever took it has died. */
+/* As filchi_extent_take_into, zeroed before `where` says so: for what is looked at even if whoever took it
+ * has died. */
 void *filchi_extent_take_zero_into(struct extents *extents, size_t bytes, void *where);
 
 /* Gives back what `where` refers to, which becomes NULL, or 0; it may have been that already. */

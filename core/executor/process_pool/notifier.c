@@ -138,8 +138,8 @@ static void end_round(struct undelivered *undelivered) {
 static bool sleep_on(struct undelivered *undelivered) {
     filch_store_seq_cst(&undelivered->bell, 1u);                        /* UNDELIVERED */
     bool has_more = filch_load_seq_cst(&undelivered->newest) != NULL || /* UNDELIVERED */
-                    filch_load_seq_cst(&undelivered->n_orphans) != 0 ||
-                    filch_load_seq_cst(&undelivered->has_relay) != 0;
+                    filch_load_seq_cst(&undelivered->n_orphans) != 0 || /* UNDELIVERED */
+                    filch_load_seq_cst(&undelivered->has_relay) != 0;   /* UNDELIVERED */
     bool is_to_end = filch_load_seq_cst(&undelivered->is_to_end) != 0;
     if (!has_more && !is_to_end)
         (void)filchi_futex_wait(&undelivered->bell.value, 1, FILCHI_NEVER, true);
@@ -234,7 +234,8 @@ bool filchi_notifier_adopt(struct notifier *notifier, uint64_t entry) {
     bool has_room = orphans->n < orphans->capacity || grow(orphans);
     if (has_room)
         orphans->entries[orphans->n++] = entry;
-    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans, (uint32_t)orphans->n);
+    filch_store_seq_cst(&notifier->pool->undelivered->n_orphans, /* UNDELIVERED */
+                        (uint32_t)orphans->n);
     pthread_mutex_unlock(&notifier->mail);
     filchi_notifier_rouse(notifier->pool->undelivered);
     return has_room;

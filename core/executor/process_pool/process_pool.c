@@ -179,7 +179,7 @@ static int start_server(struct process_pool *self) {
         ;
     char byte;
     if (recv(self->bell, &byte, 1, MSG_DONTWAIT) != 1) {
-        uint32_t server_error = filch_load_acquire(&self->shared->server_error); /* SLOT */
+        uint32_t server_error = filch_load_relaxed(&self->shared->server_error);
         return server_error != 0 ? (int)server_error : ECHILD;
     }
     self->server_watch = filchi_fork_watch(self->shared->server);
