@@ -113,13 +113,13 @@ void filch_shared_free(filch_executor *executor, void *memory) {
         return;
     }
     struct arena *arena = pool->arena;
-    filchi_extent_give(arena, memory);
+    /* First: who dies in between leaves memory that goes with the arena, not a count that keeps the arena. */
     uint64_t before = filch_fetch_sub_acq_rel(&pool->shared_extents, UINT64_C(1)); /* SHARED-LEFT */
-    if ((before & LEFT) == 0)
-        return;
     if (before == (LEFT | 1))
         forget_left(pool);
-    filchi_arena_cell_is_gone(arena);
+    filchi_extent_give(arena, memory);
+    if (before & LEFT)
+        filchi_arena_cell_is_gone(arena);
 }
 
 bool filch_shared_contains(filch_executor *executor, const void *pointer) {
