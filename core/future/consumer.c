@@ -91,7 +91,7 @@ void *filchi_consumer_take_cell(void) {
     pthread_mutex_lock(&home.lock);
     struct consumer *cell = take_cell();
     if (cell != NULL)
-        cell->pid = NO_CONSUMER;
+        filch_store_relaxed(&cell->pid, NO_CONSUMER);
     pthread_mutex_unlock(&home.lock);
     return cell;
 }
@@ -99,7 +99,8 @@ void *filchi_consumer_take_cell(void) {
 static void rescan(void *cell, void *arg) {
     struct consumer *consumer = cell;
     (void)arg;
-    if (consumer->pid == NO_CONSUMER || consumer->pid == 0)
+    uint32_t pid = filch_load_relaxed(&consumer->pid);
+    if (pid == NO_CONSUMER || pid == 0)
         return;
     uint32_t bell = filch_fetch_or_seq_cst(&consumer->bell, (uint32_t)BELL_RESCAN); /* RESCAN */
     if (bell & BELL_REMOTE) /* the dead may have cleared SLEEPER, and not woken whom it stood for */
@@ -123,12 +124,12 @@ void filchi_consumer_rescan_own(void) {
 static void close_for(void *cell, void *arg) {
     struct consumer *consumer = cell;
     (void)arg;
-    if (consumer->pid != NO_CONSUMER)
+    if (filch_load_relaxed(&consumer->pid) != NO_CONSUMER)
         (void)completion_list_reopen(&consumer->list);
 }
 
 static bool is_free_now(const void *cell) {
-    return ((const struct consumer *)cell)->pid != NO_CONSUMER;
+    return filch_load_relaxed(&((const struct consumer *)cell)->pid) != NO_CONSUMER;
 }
 
 void filchi_consumer_recover(struct heap *heap) {
@@ -145,7 +146,7 @@ struct consumer *filchi_consumer_open(void) {
     pthread_mutex_unlock(&home.lock);
     if (consumer == NULL)
         return NULL;
-    consumer->pid = pid;
+    filch_store_relaxed(&consumer->pid, pid);
     consumer->fork_generation = filchi_process_generation();
     consumer->fd = -1;
     /* A late finisher may be ringing: it looks under the ringer's lock, and at this list. */

@@ -36,7 +36,7 @@ enum {
 struct consumer {
     struct completion_list list;
     filch_atomic_u32 bell;
-    uint32_t pid;              /* its process, and */
+    filch_atomic_u32 pid;      /* its process, and */
     uint32_t fork_generation;  /* the same for who may only be a descendant of it */
     int fd;                    /* -1: none; it and the next two under the ringer's lock */
     bool is_set;               /* the descriptor */

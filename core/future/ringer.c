@@ -66,7 +66,7 @@ static COLD void ring_here(struct consumer *consumer) {
 
 /* Edge RUNG: push, then the word raised (acq_rel) -> the word's load (acquire), then the looks. */
 void filchi_ringer_ring(struct consumer *consumer) {
-    if (consumer->pid == (uint32_t)getpid()) {
+    if (filch_load_relaxed(&consumer->pid) == (uint32_t)getpid()) {
         ring_here(consumer);
         return;
     }
