@@ -91,19 +91,41 @@ CONTRACT_ALONE(process_limits, out_of_memory_all_together) {
 
 /* --- workers that do not start --------------------------------------------------------------------- */
 
-static int die_in_initializer(void *arg) {
-    (void)arg;
-    kill(getpid(), SIGKILL);
+static int die_in_initializer(void *signal) {
+    kill(getpid(), *(int *)signal);
     return 0;
 }
 
 /* K9 */
 CONTRACT_ALONE(process_limits, before_the_first_task) {
-    filch_executor *ex = filch_process_pool(.max_workers = 2, .initializer = die_in_initializer);
-    filch_future *future = filch_submit(ex, twice, 1);
-    CHECK_EQ(filch_join(future), FILCH_BROKEN);
-    CHECK_STR_HAS(filch_exception(future)->message, "SIGKILL");
-    filch_release(future);
+    int signals[] = {SIGABRT, SIGKILL};
+    for (int i = 0; i < 2; i++) {
+        filch_executor *ex = filch_process_pool(.max_workers = 2, .initarg = &signals[i],
+                                                .initializer = die_in_initializer);
+        filch_future *future = filch_submit(ex, twice, 1);
+        CHECK_EQ(filch_join(future), FILCH_BROKEN);
+        CHECK_STR_HAS(filch_exception(future)->message, i == 0 ? "SIGABRT" : "SIGKILL");
+        filch_release(future);
+        filch_close(ex);
+    }
+}
+
+static int die_at_first(void *arg) {
+    atomic_int *n_left = *(atomic_int **)arg;
+    if (atomic_fetch_sub(n_left, 1) > 0)
+        kill(getpid(), SIGKILL);
+    return 0;
+}
+
+/* K2: at any instruction, before it has begun too. */
+CONTRACT_ALONE(process_limits, that_are_killed_before_the_first_task) {
+    atomic_int *n_left = map_shared(sizeof *n_left);
+    atomic_store(n_left, 20);
+    filch_executor *ex =
+        filch_process_pool(.max_workers = 1, .initializer = die_at_first, .initarg = &n_left);
+    filch_future *future = filch_submit(ex, twice, 21);
+    check_long(future, 42);
+    CHECK_EQ(atomic_load(n_left), -1);
     filch_close(ex);
 }
 

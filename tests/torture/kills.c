@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_KILLS = 1 << 14, MOST_SLOTS = 512, MOST_STARTING = 2, MOST_PAUSE_US = 3000 };
+enum { MOST_KILLS = 1 << 14, MOST_SLOTS = 512, MOST_PAUSE_US = 3000 };
 
 struct kill {
     atomic_int pid;
@@ -25,9 +25,6 @@ static struct list {
     char wrong[256];
     struct kill each[MOST_KILLS];
 } * list;
-
-/* Three in a row that were not ready break the pool, and in which order deaths are seen is not known. */
-static unsigned n_starting_left;
 
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
@@ -45,11 +42,6 @@ void kills_forget(void) {
         atomic_store(&list->each[i].is_told, false);
     }
     atomic_store(&list->n, 0);
-    kills_allow_starting();
-}
-
-void kills_allow_starting(void) {
-    n_starting_left = MOST_STARTING;
 }
 
 static struct kill *note(int pid) {
@@ -159,11 +151,6 @@ bool kills_one(filch_executor *executor, unsigned number, int pid) {
     const struct slot *slot = &process_pool_of(executor)->shared->slots[number];
     if (pid <= 1)
         return false;
-    if (slot_state(slot) < SLOT_RUNNING) {
-        if (n_starting_left == 0)
-            return false;
-        n_starting_left--;
-    }
     struct kill *one = note(pid);
     if (kill(pid, SIGKILL) != 0) {
         atomic_store(&one->pid, 0);

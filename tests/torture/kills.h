@@ -34,12 +34,8 @@ void kills_check_explained(void);
 void kills_say_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void kills_check_nothing_wrong(void);
 
-/* Kills a worker, if it may be: of those that are not ready yet only so many that they do not break the
- * pool. Returns: false if it was spared, or was gone. */
+/* Kills a worker. Returns: false if it was gone. */
 bool kills_one(filch_executor *executor, unsigned number, int pid);
-
-/* The pool rests, and has buried somebody who had been ready. */
-void kills_allow_starting(void);
 
 struct killer {
     filch_executor *executor;

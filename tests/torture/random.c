@@ -100,8 +100,6 @@ static void kill_at_rest(uint64_t *random) {
     for (unsigned i = 0; i < stats.n_workers && (all || !has_killed); i++)
         has_killed |= kills_one(executor, i, each[i].pid);
     await_rest();
-    if (has_killed)
-        kills_allow_starting();
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------------------- */

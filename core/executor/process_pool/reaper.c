@@ -20,8 +20,9 @@
 /* No worker's; see platform/process.h. */
 enum { REAPER_TAG = 0xffff };
 
-/* So many processes in a row that ended before they were ready are no accident. */
-enum { MOST_FAILED_STARTS = 3 };
+/* So many processes in a row that ended before they were ready are no accident. To be killed is somebody else's
+ * doing, and heals; but where the system kills each one for its memory there has to be an end too. */
+enum { MOST_FAILED_STARTS = 3, MOST_KILLED_STARTS = 100 };
 
 /* Where somebody who is in the middle of something has to be awaited. */
 static const uint64_t TRY_AGAIN_NS = 1000000;
@@ -49,10 +50,14 @@ static void see_to_failed_start(struct process_pool *self, struct slot *slot,
     struct process_end end = filchi_process_pool_read_end(slot);
     char how[64];
     filchi_fork_explain_end(end, how, sizeof how);
-    uint32_t n_failed = filch_fetch_add_relaxed(&self->shared->n_failed_starts, 1u) + 1;
+    bool was_killed = end.signal == SIGKILL;
+    uint32_t most = was_killed ? MOST_KILLED_STARTS : MOST_FAILED_STARTS;
+    uint32_t n_failed =
+        1 + filch_fetch_add_relaxed(
+                was_killed ? &self->shared->n_killed_starts : &self->shared->n_failed_starts, 1u);
     if (end.exit_status == EXIT_NOT_READY && slot->why[0] != '\0')
         filchi_pool_break(pool, "the initializer of worker %u %s", worker->number, slot->why);
-    else if (n_failed >= MOST_FAILED_STARTS)
+    else if (n_failed >= most)
         filchi_pool_break(pool,
                           "%u workers in a row ended before their first task; the last one, "
                           "worker %u, %s",

@@ -84,6 +84,7 @@ static void serve(void *arg) {
     if (!slot_move(slot, SLOT_STARTING, SLOT_RUNNING))
         leave(EXIT_NOT_READY);
     filch_store_relaxed(&self->shared->n_failed_starts, 0u);
+    filch_store_relaxed(&self->shared->n_killed_starts, 0u);
     filchi_worker_loop(worker);
     slot_move(slot, SLOT_RUNNING, SLOT_LEAVING);
     filchi_crew_finalise(&self->crew, worker);
