@@ -274,7 +274,7 @@ static bool is_run_valid(const struct arena *arena, uint32_t at, char *why, size
 }
 
 bool filchi_arena_is_valid(const struct arena *arena, char *why, size_t size) {
-    uint64_t n_taken = 0, n_spare = 0;
+    uint32_t n_taken = 0, n_spare = 0;
     uint32_t end = filch_load_relaxed(arena->is_shared ? &arena->n_reach : &arena->n_usable);
     for (uint32_t at = arena->first_chunk; at < end;) {
         uint64_t word = filch_load_relaxed(&arena->words[at]);
@@ -290,13 +290,12 @@ bool filchi_arena_is_valid(const struct arena *arena, char *why, size_t size) {
     }
     if (!arena->is_shared)
         return true;
-    uint64_t taken = filch_load_relaxed(&arena->n_taken);
-    uint64_t spare = filch_load_relaxed(&arena->n_spare);
+    uint32_t taken = chunk_count(filch_load_relaxed(&arena->n_taken));
+    uint32_t spare = chunk_count(filch_load_relaxed(&arena->n_spare));
     if (n_taken == taken && n_spare == spare)
         return true;
-    snprintf(why, size, "%llu chunks in use and %llu spare, counted as %llu and %llu",
-             (unsigned long long)n_taken, (unsigned long long)n_spare, (unsigned long long)taken,
-             (unsigned long long)spare);
+    snprintf(why, size, "%u chunks in use and %u spare, counted as %u and %u", n_taken, n_spare,
+             taken, spare);
     return false;
 }
 

@@ -88,9 +88,20 @@ struct arena {
     filch_atomic_u64 left; /* bytes that may still be asked for by the last reading of it, and */
     filch_atomic_u64 left_at_ns; /* when that was */
     filch_atomic_u64 n_taken;    /* chunks in use, and */
-    filch_atomic_u64 n_spare;    /* free ones whose pages exist: for the limit of those; a death may
-                                     leave them a little wrong until filchi_arena_recount */
+    filch_atomic_u64 n_spare;    /* free ones whose pages exist, for the limit of those */
 };
+
+/* Of n_taken and n_spare: the number is in the low half; above it stands how often it was changed, so that who
+ * counts anew knows whether somebody did meanwhile. A death may leave it wrong until filchi_arena_recount.
+ *
+ * Edge COUNTED: a count is changed (acq_rel) while its run is TAKING or GIVING; the recount loads it (acquire),
+ * then the words (acquire), and changes it by a CAS. So a run that is seen taken, or free, was counted
+ * before the CAS, which fails unless it was before the load. */
+#define CHUNK_COUNT_CHANGE (UINT64_C(1) << 32)
+
+static inline uint32_t chunk_count(uint64_t count) {
+    return (uint32_t)count;
+}
 
 /* Returns: NULL if the address space or the first memory is refused (errno set). */
 struct arena *filchi_arena_open(size_t bytes);

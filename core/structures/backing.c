@@ -85,6 +85,12 @@ static void note_taken(struct arena *arena, uint32_t end) {
         ;
 }
 
+/* Returns: the new number. */
+static uint32_t change_count(filch_atomic_u64 *count, int64_t change) {
+    uint64_t by = CHUNK_COUNT_CHANGE + (uint64_t)change;
+    return chunk_count(filch_fetch_add_acq_rel(count, by) + by); /* COUNTED */
+}
+
 bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_exist,
                          bool is_zero) {
     size_t end = at + n, n_made = 0;
@@ -106,20 +112,20 @@ bool filchi_backing_make(struct arena *arena, uint32_t at, size_t n, bool must_e
     }
     /* Spare ones are what it has now without what was made; if it failed, all that was made is spare. */
     if (is_whole) {
-        filch_fetch_add_relaxed(&arena->n_taken, (uint64_t)n);
-        filch_fetch_add_relaxed(&arena->n_spare, (uint64_t)n_made - (uint64_t)n);
+        (void)change_count(&arena->n_taken, (int64_t)n);
+        (void)change_count(&arena->n_spare, (int64_t)n_made - (int64_t)n);
     } else if (n_made > 0) {
-        filch_fetch_add_relaxed(&arena->n_spare, (uint64_t)n_made);
+        (void)change_count(&arena->n_spare, (int64_t)n_made);
     }
     return is_whole;
 }
 
 void filchi_backing_release(struct arena *arena, uint32_t at, size_t n) {
-    uint64_t taken = filch_fetch_add_relaxed(&arena->n_taken, -(uint64_t)n) - n;
-    uint64_t most = taken / 2 > SPARE_CHUNKS ? taken / 2 : SPARE_CHUNKS;
-    if (filch_fetch_add_relaxed(&arena->n_spare, (uint64_t)n) + n <= most)
+    uint32_t n_taken = change_count(&arena->n_taken, -(int64_t)n);
+    uint32_t most = n_taken / 2 > SPARE_CHUNKS ? n_taken / 2 : SPARE_CHUNKS;
+    if (change_count(&arena->n_spare, (int64_t)n) <= most)
         return;
-    filch_fetch_add_relaxed(&arena->n_spare, -(uint64_t)n);
+    (void)change_count(&arena->n_spare, -(int64_t)n);
     mark(arena, at, at + n, false);
     filchi_shared_memory_discard((char *)arena + (size_t)at * CHUNK_BYTES, n * CHUNK_BYTES);
 }

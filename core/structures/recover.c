@@ -229,16 +229,33 @@ void filchi_arena_recover(struct arena *arena, uint32_t tag) {
     }
 }
 
-void filchi_arena_recount(struct arena *arena) {
-    uint64_t n_taken = 0, n_spare = 0;
-    uint32_t end = filch_load_acquire(&arena->n_reach);
-    for (uint32_t at = arena->first_chunk; at < end; at++) {
-        uint64_t word = filch_load_relaxed(&arena->words[at]);
-        if (chunk_kind(word) != CHUNK_FREE)
-            n_taken++;
-        else if (word & CHUNK_BACKED)
-            n_spare++;
+/* Returns: false if somebody is taking or giving one. */
+static bool count_chunks(const struct arena *arena, uint32_t *n_taken, uint32_t *n_spare) {
+    uint32_t end = filch_load_acquire(&arena->n_reach); /* USABLE */
+    for (uint32_t at = arena->first_chunk; at < end;) {
+        uint64_t word = filch_load_acquire(&arena->words[at]); /* COUNTED */
+        bool is_free = chunk_kind(word) == CHUNK_FREE;
+        if (!is_free && chunk_kind(word) < CHUNK_RUN)
+            return false;
+        *n_taken += is_free ? 0 : chunk_n(word);
+        *n_spare += is_free && (word & CHUNK_BACKED) != 0;
+        at += is_free ? 1 : chunk_n(word);
     }
-    filch_store_relaxed(&arena->n_taken, n_taken);
-    filch_store_relaxed(&arena->n_spare, n_spare);
+    return true;
+}
+
+static bool correct_count(filch_atomic_u64 *count, uint64_t before, uint32_t n) {
+    uint64_t change = CHUNK_COUNT_CHANGE + n - chunk_count(before);
+    return chunk_count(before) == n
+               ? filch_load_acquire(count) == before
+               : filch_cas_acq_rel(count, &before, before + change); /* COUNTED */
+}
+
+bool filchi_arena_recount(struct arena *arena) {
+    uint64_t taken = filch_load_acquire(&arena->n_taken); /* COUNTED */
+    uint64_t spare = filch_load_acquire(&arena->n_spare); /* COUNTED */
+    uint32_t n_taken = 0, n_spare = 0;
+    return count_chunks(arena, &n_taken, &n_spare) &&
+           correct_count(&arena->n_taken, taken, n_taken) &&
+           correct_count(&arena->n_spare, spare, n_spare);
 }

@@ -6,6 +6,7 @@
  *     1. filchi_record_recover   what was in between is undone, or done to its end
  *     2. filchi_heap_rebuild     of stable heaps, whose cells themselves say whether they are free
  *     3. filchi_arena_recover    once: runs that it was taking or giving
+ *     4. filchi_arena_recount    until it says true: how many chunks are in use
  *
  * After that the heaps are as good as new, and the next process goes on with them. Every step may be
  * repeated.
@@ -32,8 +33,9 @@ void filchi_heap_walk(const struct heap *heap, void (*visit)(void *cell, void *a
 /* Frees the runs that the dead process was taking, and ends what it was giving back. */
 void filchi_arena_recover(struct arena *arena, uint32_t tag);
 
-/* Counts anew how many chunks are in use and spare. */
-void filchi_arena_recount(struct arena *arena);
+/* Counts anew how many chunks of a shared arena are in use and spare. Returns: false if somebody was just
+ * changing that: it is to be called again. */
+bool filchi_arena_recount(struct arena *arena);
 
 /* While its owner rests: is the heap whole? If not, `why` says what is wrong with it. */
 bool filchi_heap_is_valid(const struct heap *heap, char *why, size_t size);

@@ -25,6 +25,7 @@ struct process_pool {
     uint64_t *limbo; /* blocks that may be free and not marked so: queue entries; the reaper's */
     size_t n_limbo;
     uint64_t n_limbo_cells; /* that a dead worker may have given back, or not: those stay in use */
+    bool must_recount;      /* what chunks are in use: the reaper's, after a death */
     int bell;               /* the opener's end of a socket pair, */
     int server_bell;        /* the server's; in the opener -1 once the server is there */
     int server_watch;       /* pidfd of the server; -1: none */

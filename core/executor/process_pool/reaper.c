@@ -9,6 +9,7 @@
 #include "platform/futex.h"
 #include "platform/process.h"
 #include "platform/thread.h"
+#include "structures/recover.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,6 +27,9 @@ enum { MOST_FAILED_STARTS = 3, MOST_KILLED_STARTS = 100 };
 
 /* Where somebody who is in the middle of something has to be awaited. */
 static const uint64_t TRY_AGAIN_NS = 1000000;
+
+/* Where somebody was just taking or giving memory, which may be a lot. */
+static const uint64_t COUNT_AGAIN_NS = 100000000;
 
 /* How long a worker may take to die of its server's death. */
 static const uint64_t ORPHAN_NS = 5000000000;
@@ -109,6 +113,13 @@ static bool bury_all(struct process_pool *self) {
     return is_done;
 }
 
+/* Returns: false if the chunks of memory are to be counted later. */
+static bool recount(struct process_pool *self) {
+    if (self->must_recount && filchi_arena_recount(self->executor->pool->arena))
+        self->must_recount = false;
+    return !self->must_recount;
+}
+
 /* The process has ended, or does so soon: it dies of its server's death. But the system forgets to kill
  * it once a task has become another user; it still has its number then, since nobody has reaped it. */
 static void await_orphan(pid_t pid) {
@@ -174,14 +185,16 @@ static void *reap(void *arg) {
     for (uint64_t next_ns = FILCHI_NEVER; await_bell(self, next_ns);) {
         bool is_done = bury_all(self);
         next_ns = filchi_process_pool_stop_late(self);
-        uint64_t soon_ns = filchi_clock_ns() + TRY_AGAIN_NS;
-        if (!is_done && next_ns > soon_ns)
-            next_ns = soon_ns;
+        uint64_t pause_ns = !is_done ? TRY_AGAIN_NS : !recount(self) ? COUNT_AGAIN_NS : 0;
+        uint64_t again_ns = filchi_clock_ns() + pause_ns;
+        if (pause_ns > 0 && next_ns > again_ns)
+            next_ns = again_ns;
     }
     if (!is_quitting(self))
         see_to_lost_server(self);
     while (!bury_all(self)) /* others are still in the middle of something, or about to die of it */
         filchi_thread_yield();
+    (void)recount(self);
     return NULL;
 }
 

@@ -201,7 +201,7 @@ bool filchi_process_pool_recover(struct process_pool *self, struct worker *worke
     filchi_consumer_recover(&worker->consumers);
     rescan_consumers(&death);
     filchi_arena_recover(pool->arena, death.tag);
-    filchi_arena_recount(pool->arena);
+    self->must_recount = true;
     if ((scheduler_flags(pool->scheduler) & (SCHEDULER_BROKEN | SCHEDULER_CANCELLING)) != 0)
         filchi_pool_drop_queued(pool);
     else
