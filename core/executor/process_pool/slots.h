@@ -53,7 +53,7 @@ struct process_shared {
     pid_t server;
     filch_atomic_u32 server_error; /* an errno value: why it could not begin; read after its end */
     uint32_t n_slots;
-    filch_atomic_u32 n_failed_starts; /* since one was ready: by themselves, */
+    filch_atomic_u32 n_failed_starts; /* of themselves, since one was ready, */
     filch_atomic_u32 n_killed_starts; /* or by SIGKILL */
     filch_atomic_u32 is_ending;       /* the server starts no more workers, */
     filch_atomic_u32 is_server_gone;  /* nobody serves requests */
