@@ -1,6 +1,7 @@
 /* executor/execute.c: from PENDING to done, on a worker or inside a wait. */
 #include "executor/execute.h"
 
+#include "executor/fork_task.h"
 #include "executor/frame.h"
 #include "executor/lent.h"
 #include "executor/process_pool/notifier.h"
@@ -215,6 +216,9 @@ const struct scheduler_operations filchi_execute_operations = {
     .has_started = filchi_pool_has_started,
     .undo_start = filchi_pool_undo_start,
     .serve_mail = filchi_notifier_serve_mail,
+    .run_child = filchi_fork_task_run,
+    .take_spoils = filchi_fork_task_take,
+    .lose_child = filchi_fork_task_lose,
 };
 
 /* Its callbacks are left to other workers: none of them may run on a stack that may hold a lock. */

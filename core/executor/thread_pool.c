@@ -12,6 +12,7 @@
 #include "platform/process.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
+#include "scheduler/fork_stack.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,10 @@ static void join_workers(filch_executor *executor) {
         pthread_join(self->ended->id, NULL);
         free(self->ended);
     }
+    struct scheduler *scheduler = executor->pool->scheduler;
+    for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++)
+        if (scheduler_worker(scheduler, i) != NULL)
+            filchi_fork_stack_release(scheduler_worker(scheduler, i));
 }
 
 static void join_stand_ins(filch_executor *executor) {

@@ -2,6 +2,7 @@
 #include "scheduler/scheduler.h"
 
 #include "platform/process.h"
+#include "scheduler/fork_stack.h"
 #include "scheduler/substitute.h"
 #include "scheduler/worker.h"
 #include <errno.h>
@@ -203,7 +204,8 @@ void filchi_scheduler_free_retired(struct scheduler *scheduler) {
 
 static bool is_worker_idle(const struct worker *worker) {
     return worker == NULL ||
-           (deque_is_empty(&worker->producer.deque) && deque_is_empty(&worker->batch));
+           (deque_is_empty(&worker->producer.deque) && deque_is_empty(&worker->batch) &&
+            (worker->producer.scheduler->is_shared || !filchi_fork_stack_has_public(worker)));
 }
 
 bool filchi_scheduler_has_work(const struct scheduler *scheduler) {
@@ -237,10 +239,20 @@ static bool sum_hidden(const struct scheduler *scheduler, uint32_t *sum) {
     return true;
 }
 
+/* Who leaves for good while a task may yet spawn leaves it to fewer. */
+static bool has_forking(const struct scheduler *scheduler) {
+    for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++) {
+        const struct worker *worker = scheduler_worker(scheduler, i);
+        if (worker != NULL && !scheduler->is_shared && filchi_fork_stack_is_active(worker))
+            return true;
+    }
+    return false;
+}
+
 bool filchi_scheduler_is_drained(const struct scheduler *scheduler) {
     uint32_t before, after;
     return sum_hidden(scheduler, &before) && !filchi_scheduler_has_work(scheduler) &&
-           sum_hidden(scheduler, &after) && before == after;
+           !has_forking(scheduler) && sum_hidden(scheduler, &after) && before == after;
 }
 
 size_t filchi_scheduler_count_work(const struct scheduler *scheduler) {

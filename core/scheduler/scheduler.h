@@ -24,6 +24,7 @@
  *   RING-RETIRED   push of an old ring -> the exchange that takes all to free them (not in shared
  *                  pools: there no ring is ever used again, since a thief may read it at any time)
  *   MAIL           push onto a worker's mail, then its token -> the worker takes the token, looks
+ *   STACK-MADE  store of a fork stack's pointer -> load: its first word
  *   SLOT-FREE      slot's bit set by a worker that ended -> bit claimed for the next one */
 #ifndef FILCHI_SCHEDULER_H
 #define FILCHI_SCHEDULER_H
@@ -40,6 +41,8 @@
 
 struct worker;
 struct scheduler;
+struct fork_stack;
+struct filch_stack;
 
 enum { BATCH = 32, FIRST_RING = 4096 };
 
@@ -63,6 +66,11 @@ struct scheduler_operations {
     /* Does what was put into worker->mail for this worker, and no other one, to do. May run the program's
      * code, and block. */
     void (*serve_mail)(struct worker *worker);
+    /* Children of tasks (fork_stack.h): see executor/fork_task.h. */
+    void *(*run_child)(struct worker *worker, struct filch_stack *child, struct filch_stack *top,
+                       void *task);
+    void (*take_spoils)(struct worker *worker, void *spoils);
+    void (*lose_child)(struct worker *worker, const struct filch_stack *child);
 };
 
 /* Lies at the start of a run of chunks of its own, with its first ring. */
@@ -108,7 +116,10 @@ struct worker {
     uint32_t reach;       /* the rings that it steals from next; widens with each failed round */
     struct worker *lucky; /* its last victim; NULL: the last try there failed */
     uint64_t random;
-    struct producer *next_outside; /* where it looks for outside work next; NULL: at the first */
+    struct producer *next_outside;    /* where it looks for outside work next; NULL: at the first */
+    filch_atomic_pointer fork_stacks; /* for tasks that spawn, the outermost first; they stay */
+    struct fork_stack *forking;       /* the innermost that is in use */
+    struct filch_stack *stolen;       /* the child that it has found */
     struct intent intent;
     struct worker_counters counters;
     _Alignas(CACHE_LINE) unsigned char batch_ring[sizeof(struct ring) + BATCH * sizeof(uint64_t)];

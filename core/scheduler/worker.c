@@ -1,7 +1,8 @@
 /* scheduler/worker.c: the worker's loop.
  *
  * Order of looking: its own deque (newest first), its batch (oldest first), the deques of outside
- * threads (a batch), then the other workers (one entry; the nearest first: victims.h). Every
+ * threads (a batch), then the other workers (one entry; the nearest first: victims.h), then what their
+ * tasks have spawned (one child, the oldest: fork_stack.h). Every
  * OUTSIDE_EVERY entries the outside deques come first, so that tasks that keep submitting tasks do not
  * starve them. What was submitted to another NUMA node comes last, and every FOREIGN_EVERY entries
  * first. */
@@ -12,6 +13,7 @@
 #include "platform/memory.h"
 #include "platform/process.h"
 #include "platform/thread.h"
+#include "scheduler/fork_stack.h"
 #include "scheduler/substitute.h"
 #include <string.h>
 
@@ -242,6 +244,14 @@ static bool take_batch(struct worker *worker) {
     }
 }
 
+/* What it has found: a child of a task, or an entry. */
+static void run(struct worker *worker) {
+    if (unlikely(worker->stolen != NULL))
+        filchi_fork_stack_run_stolen(worker);
+    else
+        worker->producer.scheduler->operations->run(worker, *found(worker));
+}
+
 static bool find(struct worker *worker) {
     if (++worker->tick % OUTSIDE_EVERY == 0) {
         const struct scheduler *scheduler = worker->producer.scheduler;
@@ -253,7 +263,7 @@ static bool find(struct worker *worker) {
             return true;
     }
     return deque_pop(&worker->producer.deque, found(worker)) || take_batch(worker) ||
-           look_elsewhere(worker);
+           look_elsewhere(worker) || filchi_fork_stack_steal(worker);
 }
 
 static void begin_search(struct worker *worker) {
@@ -363,6 +373,7 @@ static bool park(struct worker *worker) {
     worker->reach = VICTIM_RINGS;
     filchi_park_enter(&scheduler->park, worker->seat); /* ASLEEP */
     worker->is_searching = false;
+    filchi_fork_stack_request_all(scheduler, worker);
     bool stopping = scheduler_flags(scheduler) & SCHEDULER_STOPPING; /* STOPPED */
     bool leaving = stopping && !has_mail(worker) && !worker_expects_mail(worker) &&
                    filchi_scheduler_is_drained(scheduler);
@@ -403,7 +414,6 @@ void filchi_worker_retire(struct worker *worker) {
 }
 
 void filchi_worker_loop(struct worker *worker) {
-    struct scheduler *scheduler = worker->producer.scheduler;
     do {
         if (has_mail(worker))
             serve_mail(worker);
@@ -413,7 +423,7 @@ void filchi_worker_loop(struct worker *worker) {
         while (find(worker) || search(worker)) {
             if (worker->is_searching)
                 end_search(worker);
-            scheduler->operations->run(worker, *found(worker));
+            run(worker);
             if (unlikely(has_mail(worker)))
                 serve_mail(worker);
             if (unlikely(worker->seat == SEAT_NONE) && !filchi_substitute_stand_by(worker))

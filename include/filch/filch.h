@@ -4,6 +4,7 @@
 
 #include <filch/collect.h>
 #include <filch/executor.h>
+#include <filch/fork.h>
 #include <filch/future.h>
 #include <filch/process_pool.h>
 #include <filch/shared.h>

@@ -16,8 +16,19 @@ static point add(point a, point b) {
 }
 FILCH_TASK(point, add, point, point);
 
+static long fib(filch_stack *top, long n);
+FILCH_FORK_TASK(long, fib, long);
+
+static long fib(filch_stack *top, long n) {
+    if (n < 2)
+        return n;
+    filch_spawn(top, fib, n - 1);
+    long b = fib(top, n - 2);
+    return filch_sync(top, fib) + b;
+}
+
 int main() {
-    long answer = 0;
+    long answer = 0, fifteenth = 0;
     point sum = {0, 0};
     filch_with (ex, filch_thread_pool(.max_workers = 2, .thread_name_prefix = "stranger")) {
         filch_future *f = filch_submit(ex, twice, 21);
@@ -27,9 +38,11 @@ int main() {
             std::printf("%s\n", filch_error_message());
         filch_release(f);
         filch_release(g);
+        if (filch_run(ex, fib, &fifteenth, 15) != FILCH_OK)
+            std::printf("%s\n", filch_error_message());
     } else {
         std::printf("%s\n", filch_error_message());
     }
-    std::printf("%ld %g\n", answer, sum.x + sum.y);
-    return answer == 42 && sum.x + sum.y == 10 ? 0 : 1;
+    std::printf("%ld %g %ld\n", answer, sum.x + sum.y, fifteenth);
+    return answer == 42 && sum.x + sum.y == 10 && fifteenth == 610 ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 #include "platform/memory.h"
 #include "platform/process.h"
 #include "platform/shared_memory.h"
+#include "platform/stack.h"
 #include "platform/thread.h"
 #include "structures/arena.h"
 #include "structures/reclaim.h"
@@ -18,6 +19,17 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+
+/* ---- stack: there is always room ---- */
+
+bool filchi_stack_is_short(void) {
+    return false;
+}
+
+bool filchi_stack_call(void (*fn)(void *arg), void *arg) {
+    fn(arg);
+    return true;
+}
 
 /* ---- futex ---- */
 

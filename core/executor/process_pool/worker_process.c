@@ -70,6 +70,8 @@ static void begin_thread(struct worker *worker) {
     filchi_crew_bind(self->executor->plan, worker);
     filchi_worker_become(worker);
     filch_store_relaxed(&worker->n_expected, 0u);
+    filch_store_relaxed(&worker->fork_stacks, NULL); /* those of its last process went with it */
+    worker->forking = NULL;
     worker->is_searching = true; /* who asked for it set the bit */
     worker->keeps_seat = false;
 }

@@ -1,6 +1,6 @@
 /* detail/macros.h: the preprocessor's share of the public macros. Not for users.
  *
- * FILCH_COUNT counts 1 to 9 arguments; FILCH_CAT pastes after expansion; FILCH_STRUCT makes the
+ * FILCH_COUNT counts 1 to 10 arguments; FILCH_CAT pastes after expansion; FILCH_STRUCT makes the
  * address of an options struct whose size is filled in; FILCH_KIND_OF classifies a type at compile
  * time. C and C++ differ only in the last two. */
 #ifndef FILCH_DETAIL_MACROS_H
@@ -13,8 +13,8 @@
 #define FILCH_STRING_(a) #a
 #define FILCH_STRING(a) FILCH_STRING_(a)
 
-#define FILCH_COUNT_(a1, a2, a3, a4, a5, a6, a7, a8, a9, n, ...) n
-#define FILCH_COUNT(...) FILCH_COUNT_(__VA_ARGS__, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define FILCH_COUNT_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, n, ...) n
+#define FILCH_COUNT(...) FILCH_COUNT_(__VA_ARGS__, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 
 /* How a value travels between the submitter and the worker. */
 typedef enum filch_kind {

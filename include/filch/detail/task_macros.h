@@ -128,13 +128,16 @@
     FILCH_TASK_FULL(n, ret, fn, FILCH_CAT(FILCH_TYPES_, n)(__VA_ARGS__))
 #define FILCH_TASK_FULL(n, ret, fn, types)                                                         \
     FILCH_TASK_ARGS(n, fn, types)                                                                  \
+    FILCH_TASK_CALLED(n, ret, fn, fn(FILCH_PASSED_##n), types)
+/* `call` is how fn is called with what is in *filch_in. */
+#define FILCH_TASK_CALLED(n, ret, fn, call, types)                                                 \
     static inline FILCH_UNUSED int filch_fn_run_##fn(const void *filch_args, void *filch_result) { \
         const filch_fn_args_##fn *filch_in = (const filch_fn_args_##fn *)filch_args;               \
         (void)filch_in;                                                                            \
-        *(__typeof__(ret) *)filch_result = fn(FILCH_PASSED_##n);                                   \
+        *(__typeof__(ret) *)filch_result = call;                                                   \
         return 0;                                                                                  \
     }                                                                                              \
-    FILCH_TASK_LOOP(fn, __typeof__(ret) filch_value = fn(FILCH_PASSED_##n),                        \
+    FILCH_TASK_LOOP(fn, __typeof__(ret) filch_value = call,                                        \
                     __builtin_memcpy(filch_to, &filch_value, sizeof filch_value);                  \
                     filch_to += sizeof filch_value)                                                \
     FILCH_TASK_TYPE(n, fn, types, sizeof(ret), FILCH_ALIGNOF(ret), FILCH_KIND_OF(ret))
@@ -170,14 +173,16 @@
     FILCH_TASK_VOID_FULL(n, fn, FILCH_CAT(FILCH_TYPES_, n)(__VA_ARGS__))
 #define FILCH_TASK_VOID_FULL(n, fn, types)                                                         \
     FILCH_TASK_ARGS(n, fn, types)                                                                  \
+    FILCH_TASK_VOID_CALLED(n, fn, fn(FILCH_PASSED_##n), types)
+#define FILCH_TASK_VOID_CALLED(n, fn, call, types)                                                 \
     static inline FILCH_UNUSED int filch_fn_run_##fn(const void *filch_args, void *filch_result) { \
         const filch_fn_args_##fn *filch_in = (const filch_fn_args_##fn *)filch_args;               \
         (void)filch_in;                                                                            \
         (void)filch_result;                                                                        \
-        fn(FILCH_PASSED_##n);                                                                      \
+        call;                                                                                      \
         return 0;                                                                                  \
     }                                                                                              \
-    FILCH_TASK_LOOP(fn, fn(FILCH_PASSED_##n), )                                                    \
+    FILCH_TASK_LOOP(fn, call, )                                                                    \
     FILCH_TASK_TYPE(n, fn, types, 0, 1, FILCH_KIND_VOID)
 
 #define FILCH_TASK_ARGS(n, fn, types)                                                              \
