@@ -77,15 +77,15 @@ static void disarm(struct fork_stack *stack) {
 }
 
 static bool is_wanted(const struct fork_stack *stack) {
-    return filch_load_acquire(&stack->n_requests) != filch_load_relaxed(&stack->n_served);
+    return filch_load_relaxed(&stack->n_requests) != filch_load_relaxed(&stack->n_served);
 }
 
 static void request(struct fork_stack *stack) {
     if (filch_load_relaxed(&stack->is_active) == 0 ||
         filch_load_relaxed(&stack->n_requests) != filch_load_relaxed(&stack->n_served))
         return;
-    (void)filch_fetch_add_seq_cst(&stack->n_requests, 1u);
-    filch_fence_seq_cst(); /* REQUESTED */
+    (void)filch_fetch_add_seq_cst(&stack->n_requests, 1u); /* REQUESTED */
+    filch_fence_seq_cst();                                 /* REQUESTED */
     arm(stack);
 }
 
@@ -94,7 +94,7 @@ static void request(struct fork_stack *stack) {
 /* The children below `split` are everybody's: that is what was asked for. Wakes one who sleeps (ASLEEP). */
 static void publish(struct fork_stack *stack, uint32_t split) {
     struct scheduler *scheduler = stack->worker->producer.scheduler;
-    filch_store_relaxed(&stack->n_served, filch_load_acquire(&stack->n_requests));
+    filch_store_relaxed(&stack->n_served, filch_load_relaxed(&stack->n_requests));
     for (uint32_t i = stack->split; i < split; i++)
         filch_store_relaxed(&place_at(stack, i)->state, UINT64_C(0));
     uint64_t word = filch_load_relaxed(&stack->word);
@@ -125,7 +125,7 @@ static bool take_back(struct fork_stack *stack, uint32_t index) {
 static void set_marks(struct fork_stack *stack, uint32_t index) {
     uint64_t word = filch_load_relaxed(&stack->word);
     /* Nobody else changes it now. */
-    filch_store_release(&stack->word, next_word(word, index, index));
+    filch_store_release(&stack->word, next_word(word, index, index)); /* LEAPT */
     stack->split = index;
 }
 
@@ -159,15 +159,13 @@ static void *push_side(struct fork_stack *stack, size_t bytes) {
     return place;
 }
 
-/* What was there stays readable up to the next call. */
-static void *pop_side(struct fork_stack *stack, size_t bytes) {
+static void pop_side(struct fork_stack *stack, size_t bytes) {
     while (stack->side->used == 0) {
         struct side *empty = stack->side;
         stack->side = empty->below;
         free(empty);
     }
     stack->side->used -= side_size(bytes);
-    return stack->side->bytes + stack->side->used;
 }
 
 static void free_side(struct fork_stack *stack) {
@@ -363,7 +361,8 @@ static bool leapfrog(struct worker *worker, filch_stack *awaited) {
 /* Meanwhile its seat is another worker's. A sync cannot fail: where nobody may take its place now, that is
  * tried again and again. */
 static void sleep_until_returned(struct worker *worker, filch_stack *child) {
-    uint64_t state = filch_fetch_or_acq_rel(&child->state, (uint64_t)CHILD_AWAITED) | CHILD_AWAITED;
+    uint64_t state = CHILD_AWAITED;
+    state |= filch_fetch_or_acq_rel(&child->state, state); /* RETURNED */
     bool has_left = false;
     while ((state & CHILD_RETURNED) == 0) {
         has_left = has_left || filchi_substitute_leave(worker) == 0;
@@ -445,7 +444,8 @@ void filchi_fork_stack_end(struct worker *worker) {
                               (size_t)(stack->n_usable - FIRST_USABLE) * PLACE_BYTES);
         free_side(stack);
     }
-    if (unlikely(scheduler_flags(scheduler) & SCHEDULER_STOPPING)) /* FORKING */
+    filch_fence_seq_cst(); /* FORKING: who sleeps because of this task, or has set the flag, is seen */
+    if (unlikely(scheduler_flags(scheduler) & SCHEDULER_STOPPING))
         filchi_scheduler_wake_seated(scheduler);
 }
 
@@ -528,5 +528,5 @@ void filch_stack_release(filch_stack *top, size_t bytes) {
     if (stack->n_unreserved > 0)
         stack->n_unreserved--;
     else
-        (void)pop_side(stack, bytes);
+        pop_side(stack, bytes);
 }

@@ -40,7 +40,8 @@
  *              loads the count: it sees the request, or the request's limit and floor come after its own.
  *   ASLEEP     (park.h) asleep, heavy barrier, then requests and the last look -> published, light barrier,
  *              look at the sleepers.
- *   FORKING    owner's flag (seq_cst) -> who is about to leave for good looks at it. */
+ *   FORKING    owner's flag cleared, fence, look at the pool's flag and at the sleepers -> pool's flag, or
+ *              asleep and heavy barrier, then the look at the owner's flag: one of the two sees the other. */
 #ifndef FILCHI_FORK_STACK_H
 #define FILCHI_FORK_STACK_H
 
