@@ -10,13 +10,38 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static char *reserve_near(uintptr_t hint, size_t bytes) {
+    char *start = mmap((void *)hint, bytes, PROT_NONE, // NOLINT(performance-no-int-to-ptr)
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return start == MAP_FAILED ? NULL : start;
+}
+
+/* The system puts a mapping below those that are there, so there is often room at a boundary farther below.
+ * This needs no more address space than is asked for, which may be limited. Returns: NULL if none was found. */
+static char *reserve_at_boundary(size_t bytes, size_t alignment) {
+    enum { MOST_TRIES = 8 };
+    uintptr_t hint = 0;
+    for (uintptr_t i = 0; i < MOST_TRIES; i++) {
+        char *start = reserve_near(hint, bytes);
+        if (start == NULL || (uintptr_t)start % alignment == 0)
+            return start;
+        munmap(start, bytes);
+        if ((uintptr_t)start / alignment <= i)
+            return NULL;
+        hint = ((uintptr_t)start / alignment - i) * alignment;
+    }
+    return NULL;
+}
+
 void *filchi_memory_reserve(size_t bytes, size_t alignment) {
     size_t with_slack = bytes + alignment;
     if (with_slack < bytes)
         return NULL;
-    char *start =
-        mmap(NULL, with_slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED)
+    char *start = reserve_at_boundary(bytes, alignment);
+    if (start != NULL)
+        return start;
+    start = reserve_near(0, with_slack);
+    if (start == NULL)
         return NULL;
     char *aligned = (char *)round_up((uintptr_t)start, alignment);
     size_t before = (size_t)(aligned - start);

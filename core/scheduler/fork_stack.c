@@ -2,45 +2,23 @@
 #include "scheduler/fork_stack.h"
 
 #include "base/random.h"
-#include "base/status.h"
 #include "platform/clock.h"
 #include "platform/futex.h"
-#include "platform/memory.h"
 #include "platform/stack.h"
 #include "platform/thread.h"
+#include "scheduler/fork_memory.h"
 #include "scheduler/substitute.h"
 #include "scheduler/worker.h"
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum {
-    PLACE_BYTES = sizeof(filch_stack),
-    N_PLACES = FILCH_STACK_BYTES / PLACE_BYTES,
-    MOST_SHARED = (1 << 22) - 64,
-    FIRST_PLACE = (sizeof(struct fork_stack) + PLACE_BYTES - 1) / PLACE_BYTES,
-    FIRST_USABLE = 16384, /* places: 1 MiB; so many are kept between tasks */
-};
 
 /* How long who cannot leave its seat sleeps before it tries again. */
 static const uint64_t TRY_AGAIN_NS = 1000000;
 
-/* ---- places, and the word ---- */
-
-static struct fork_stack *stack_of(const filch_stack *place) {
-    return (struct fork_stack *)((uintptr_t)place & ~(FILCH_STACK_BYTES - 1));
-}
-
-static filch_stack *place_at(const struct fork_stack *stack, uint32_t index) {
-    return (filch_stack *)(uintptr_t)stack + index;
-}
-
-static uint32_t index_of(const filch_stack *place) {
-    return (uint32_t)(((uintptr_t)place & (FILCH_STACK_BYTES - 1)) / PLACE_BYTES);
-}
+/* ---- the word ---- */
 
 /* 22 bits each for tail and split, 20 for the epoch. */
 #define MARK UINT64_C(0x3fffff)
+enum { MOST_SHARED = (1 << 22) - 64 };
 _Static_assert(MOST_SHARED + PRIVATE_MOST <= MARK, "a mark names any place that others see");
 
 static uint32_t tail_of(uint64_t word) {
@@ -55,58 +33,56 @@ static uint64_t next_word(uint64_t word, uint32_t tail, uint32_t split) {
     return ((word >> 44) + 1) << 44 | (uint64_t)split << 22 | tail;
 }
 
-/* ---- requests ---- */
+/* ---- flags, and requests ---- */
 
-static void arm(struct fork_stack *stack) {
-    filch_store_relaxed(&stack->bounds.limit, NULL);
-    filch_store_relaxed(&stack->bounds.floor, (void *)UINTPTR_MAX);
+/* Whoever comes to this place, which is private or free, asks. By the owner. */
+static void ask_at(struct fork_stack *stack, uint32_t index) {
+    filch_store_relaxed(&place_at(stack, index)->state, (uint64_t)CHILD_ASKS);
 }
 
-/* Spawns and syncs go on by themselves up to where the next ones have to ask. */
-static void disarm(struct fork_stack *stack) {
-    uint32_t limit = stack->split + PRIVATE_MOST, room = stack->n_usable / 2;
-    if (limit > room)
-        limit = stack->n_called > 0 ? 0 : room;
-    filch_store_relaxed(&stack->bounds.limit, (void *)place_at(stack, limit));
-    filch_store_relaxed(&stack->bounds.floor, stack->n_called > 0
-                                                  ? (void *)UINTPTR_MAX
-                                                  : (void *)place_at(stack, stack->split));
-    filch_fence_seq_cst(); /* REQUESTED */
-    if (filch_load_relaxed(&stack->n_requests) != filch_load_relaxed(&stack->n_served))
-        arm(stack);
+static void clear_at(struct fork_stack *stack, uint32_t index) {
+    filch_store_relaxed(&place_at(stack, index)->state, UINT64_C(0));
 }
 
 static bool is_wanted(const struct fork_stack *stack) {
     return filch_load_relaxed(&stack->n_requests) != filch_load_relaxed(&stack->n_served);
 }
 
+/* By a thief. A request that is not served yet is made good, should who made it not have flagged the places:
+ * the first private one is the last that is flagged. */
 static void request(struct fork_stack *stack) {
-    if (filch_load_relaxed(&stack->is_active) == 0 ||
-        filch_load_relaxed(&stack->n_requests) != filch_load_relaxed(&stack->n_served))
+    if (filch_load_relaxed(&stack->is_active) == 0)
         return;
-    (void)filch_fetch_add_seq_cst(&stack->n_requests, 1u); /* REQUESTED */
-    filch_fence_seq_cst();                                 /* REQUESTED */
-    arm(stack);
+    if (!is_wanted(stack))
+        (void)filch_fetch_add_seq_cst(&stack->n_requests, 1u); /* REQUESTED */
+    filch_fence_seq_cst();                                     /* REQUESTED */
+    uint32_t split = split_of(filch_load_relaxed(&stack->word));
+    if (filch_load_relaxed(&place_at(stack, split)->state) != 0)
+        return;
+    for (uint32_t i = PRIVATE_MOST; i-- > 0;)
+        (void)filch_fetch_or_acq_rel(&place_at(stack, split + i)->state,
+                                     (uint64_t)CHILD_ASKS); /* REQUESTED */
 }
 
 /* ---- the owner's marks ---- */
 
-/* The children below `split` are everybody's: that is what was asked for. Wakes one who sleeps (ASLEEP). */
+/* The children below `split` are everybody's. Wakes one who sleeps (ASLEEP). */
 static void publish(struct fork_stack *stack, uint32_t split) {
     struct scheduler *scheduler = stack->worker->producer.scheduler;
     filch_store_relaxed(&stack->n_served, filch_load_relaxed(&stack->n_requests));
     for (uint32_t i = stack->split; i < split; i++)
-        filch_store_relaxed(&place_at(stack, i)->state, UINT64_C(0));
+        ask_at(stack, i);
     uint64_t word = filch_load_relaxed(&stack->word);
     while (!filch_cas_acq_rel(&stack->word, &word, next_word(word, tail_of(word), split)))
         ; /* SPAWNED */
     stack->split = split;
+    ask_at(stack, split + PRIVATE_MOST);
     if (!scheduler->is_shared && park_must_wake(&scheduler->park))
         (void)filchi_scheduler_wake_one(scheduler);
 }
 
-/* The child at `index` is the owner's again, unless it was stolen; of the older ones half stay public, all of
- * them if somebody has asked. Returns: false if it was stolen. */
+/* The child at `index` is the owner's again, unless it was stolen; of the older ones half stay public.
+ * Returns: false if it was stolen. */
 static bool take_back(struct fork_stack *stack, uint32_t index) {
     uint64_t word = filch_load_acquire(&stack->word); /* TAKEN */
     uint32_t split;
@@ -114,10 +90,13 @@ static bool take_back(struct fork_stack *stack, uint32_t index) {
         uint32_t tail = tail_of(word);
         if (tail > index)
             return false;
-        split = is_wanted(stack) ? index : tail + (index - tail) / 2;
+        split = tail + (index - tail) / 2;
     } while (
         !filch_cas_acq_rel(&stack->word, &word, next_word(word, tail_of(word), split))); /* TAKEN */
     stack->split = split;
+    for (uint32_t i = split; i < index; i++)
+        clear_at(stack, i);
+    ask_at(stack, split + PRIVATE_MOST);
     return true;
 }
 
@@ -127,75 +106,36 @@ static void set_marks(struct fork_stack *stack, uint32_t index) {
     /* Nobody else changes it now. */
     filch_store_release(&stack->word, next_word(word, index, index)); /* LEAPT */
     stack->split = index;
+    ask_at(stack, index + PRIVATE_MOST);
 }
 
-/* ---- memory ---- */
-
-struct side {
-    struct side *below;
-    size_t used, capacity;
-    _Alignas(CACHE_LINE) unsigned char bytes[];
-};
-
-enum { SIDE_BYTES = 64 * 1024 };
-
-static size_t side_size(size_t bytes) {
-    return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
-
-static void *push_side(struct fork_stack *stack, size_t bytes) {
-    struct side *side = stack->side;
-    size_t size = side_size(bytes);
-    if (side == NULL || side->capacity - side->used < size) {
-        size_t capacity = size > SIDE_BYTES ? size : SIDE_BYTES;
-        struct side *larger = aligned_alloc(CACHE_LINE, sizeof *larger + capacity);
-        if (larger == NULL)
-            return NULL;
-        *larger = (struct side){.below = side, .capacity = capacity};
-        stack->side = side = larger;
-    }
-    void *place = side->bytes + side->used;
-    side->used += size;
-    return place;
-}
-
-static void pop_side(struct fork_stack *stack, size_t bytes) {
-    while (stack->side->used == 0) {
-        struct side *empty = stack->side;
-        stack->side = empty->below;
-        free(empty);
-    }
-    stack->side->used -= side_size(bytes);
-}
-
-static void free_side(struct fork_stack *stack) {
-    while (stack->side != NULL) {
-        struct side *side = stack->side;
-        stack->side = side->below;
-        free(side);
+/* The stack ends at `top`, a free place, and what is private below it is not too much; the owner looks whether
+ * more is wanted. It comes to `top` next, or to the place below, which asks when it is public. */
+static void serve(struct fork_stack *stack, uint32_t top) {
+    filch_fence_seq_cst(); /* REQUESTED */
+    while (is_wanted(stack)) {
+        if (stack->split == top) {
+            ask_at(stack, top);
+            return;
+        }
+        publish(stack, top);
+        filch_fence_seq_cst(); /* REQUESTED */
     }
 }
 
-/* Makes `n` places usable. Returns: false if there is no memory. */
-static bool make_usable(struct fork_stack *stack, uint32_t n) {
-    if (!filchi_memory_commit((char *)stack + (size_t)stack->n_usable * PLACE_BYTES,
-                              (size_t)(n - stack->n_usable) * PLACE_BYTES))
-        return false;
-    stack->n_usable = n;
-    return true;
-}
+/* ---- the stacks of a worker ---- */
 
-static struct fork_stack *make(struct worker *worker) {
-    struct fork_stack *stack = filchi_memory_reserve(FILCH_STACK_BYTES, FILCH_STACK_BYTES);
+/* The stack that is to be there; made if it is not. Returns: NULL if there is no memory. */
+static struct fork_stack *need_stack(filch_atomic_pointer *where, struct worker *worker) {
+    struct fork_stack *stack = filch_load_relaxed(where);
+    if (stack != NULL)
+        return stack;
+    stack = filchi_fork_memory_make();
     if (stack == NULL)
         return NULL;
-    if (!filchi_memory_commit(stack, (size_t)FIRST_USABLE * PLACE_BYTES)) {
-        filchi_memory_release(stack, FILCH_STACK_BYTES);
-        return NULL;
-    }
     stack->worker = worker;
-    stack->n_usable = FIRST_USABLE;
     set_marks(stack, FIRST_PLACE);
+    filch_store_release(where, (void *)stack); /* STACK-MADE */
     return stack;
 }
 
@@ -204,20 +144,9 @@ void filchi_fork_stack_release(struct worker *worker) {
     filch_store_relaxed(&worker->fork_stacks, NULL);
     while (stack != NULL) {
         struct fork_stack *next = filch_load_relaxed(&stack->next);
-        free_side(stack);
-        filchi_memory_release(stack, FILCH_STACK_BYTES);
+        filchi_fork_memory_release(stack);
         stack = next;
     }
-}
-
-/* The stack that is to be there; made if it is not. Returns: NULL if there is no memory. */
-static struct fork_stack *need_stack(filch_atomic_pointer *where, struct worker *worker) {
-    struct fork_stack *stack = filch_load_relaxed(where);
-    if (stack != NULL)
-        return stack;
-    stack = make(worker);
-    filch_store_release(where, (void *)stack); /* STACK-MADE */
-    return stack;
 }
 
 /* ---- running what was stolen ---- */
@@ -229,7 +158,6 @@ static filch_atomic_u32 *sleep_word(filch_stack *child) {
 /* From `top` on the calling worker's stack. The child is not touched after it has returned. */
 static void run_child(struct worker *worker, filch_stack *child, filch_stack *top) {
     const struct scheduler_operations *operations = worker->producer.scheduler->operations;
-    arm(stack_of(top));
     (void)filch_fetch_or_acq_rel(&child->state, (uint64_t)(uintptr_t)top | CHILD_RUNS); /* THIEF */
     void *spoils = operations->run_child(worker, child, top, stack_of(top)->task);
     uint64_t state = (uint64_t)(uintptr_t)spoils | CHILD_RETURNED;
@@ -412,7 +340,7 @@ filch_stack *filchi_fork_stack_begin(struct worker *worker, void *task) {
     worker->forking = stack;
     /* Its first child is wanted: somebody may sleep. */
     filch_store_relaxed(&stack->n_served, filch_load_relaxed(&stack->n_requests) - 1);
-    arm(stack);
+    ask_at(stack, FIRST_PLACE);
     filch_store_seq_cst(&stack->is_active, 1u); /* FORKING */
     return place_at(stack, FIRST_PLACE);
 }
@@ -439,83 +367,59 @@ void filchi_fork_stack_end(struct worker *worker) {
     struct scheduler *scheduler = worker->producer.scheduler;
     worker->forking = stack->below;
     filch_store_seq_cst(&stack->is_active, 0u); /* FORKING */
-    if (stack->n_usable > FIRST_USABLE) {
-        filchi_memory_discard(place_at(stack, FIRST_USABLE),
-                              (size_t)(stack->n_usable - FIRST_USABLE) * PLACE_BYTES);
-        free_side(stack);
-    }
+    filchi_fork_memory_trim(stack);
     filch_fence_seq_cst(); /* FORKING: who sleeps because of this task, or has set the flag, is seen */
     if (unlikely(scheduler_flags(scheduler) & SCHEDULER_STOPPING))
         filchi_scheduler_wake_seated(scheduler);
 }
 
-/* The child is called with its place, or what lies behind it, as its stack; its result goes into its
- * place. */
-static void call(struct fork_stack *stack, filch_stack *child, filch_stack *top) {
-    disarm(stack);
-    child->type->run(top, child);
-}
-
-/* As of a stack overflow, nobody could go on. */
-static _Noreturn COLD void die_of_places(uint32_t n) {
-    filchi_report("no memory for more than %u spawns that are not synced yet", n);
-    abort();
-}
-
-/* More places, ahead of need. Returns: false if there are so many, or so little memory, that this child is
- * not for others any more, but called at once. */
-static bool has_room(struct fork_stack *stack, uint32_t index) {
-    bool is_near_end = index >= stack->n_usable / 2;
-    if (is_near_end && (stack->n_usable == N_PLACES || !make_usable(stack, 2 * stack->n_usable))) {
-        if (index == stack->n_usable - 2)
-            die_of_places(stack->n_usable);
-        return false;
-    }
-    return index < MOST_SHARED;
+/* Nobody else is to have the newest child: it is called with what lies behind it as its stack, and its result
+ * goes into its place. What it spawns asks at its first place, so that it is called at once, too. */
+static void call(struct fork_stack *stack, filch_stack *child, uint32_t index) {
+    stack->n_called++;
+    ask_at(stack, index);
+    ask_at(stack, index + 1);
+    child->type->run(child + 1, child);
 }
 
 void filch_stack_push(filch_stack *child) {
     struct fork_stack *stack = stack_of(child);
     uint32_t index = index_of(child);
-    bool may_be_shared = has_room(stack, index);
-    if (stack->n_called > 0 || !may_be_shared) {
-        stack->n_called++;
-        call(stack, child, child + 1);
+    if (!filchi_fork_memory_has_room(stack, index) || index >= MOST_SHARED || stack->n_called > 0) {
+        call(stack, child, index);
         return;
     }
-    if (is_wanted(stack))
-        publish(stack, index + 1);
-    else if (index - stack->split >= PRIVATE_MOST)
+    clear_at(stack, index);
+    if (index - stack->split >= PRIVATE_MOST)
         publish(stack, index + 1 - PRIVATE_LEFT);
-    disarm(stack);
+    serve(stack, index + 1);
 }
 
-void filch_stack_pop(filch_stack *child) {
+bool filch_stack_pop(filch_stack *child) {
     struct fork_stack *stack = stack_of(child);
     struct worker *worker = stack->worker;
     uint32_t index = index_of(child);
     if (stack->n_called > 0) {
         stack->n_called--;
-        disarm(stack);
-    } else if (index >= stack->split) { /* somebody has asked: all but this one */
-        if (is_wanted(stack) && index > stack->split)
-            publish(stack, index);
-        call(stack, child, child);
-    } else if (take_back(stack, index)) {
-        call(stack, child, child);
-    } else {
-        await(worker, child);
-        set_marks(stack, index);
-        disarm(stack);
-        void *spoils = (void *)(uintptr_t)(filch_load_relaxed(&child->state) & ~CHILD_FLAGS);
-        if (spoils != NULL)
-            worker->producer.scheduler->operations->take_spoils(worker, spoils);
+        return true;
     }
+    bool is_stolen = index < stack->split && !take_back(stack, index);
+    void *spoils = NULL;
+    if (is_stolen) {
+        await(worker, child);
+        spoils = (void *)(uintptr_t)(filch_load_relaxed(&child->state) & ~CHILD_FLAGS);
+        set_marks(stack, index);
+    }
+    clear_at(stack, index);
+    serve(stack, index);
+    if (spoils != NULL)
+        worker->producer.scheduler->operations->take_spoils(worker, spoils);
+    return is_stolen;
 }
 
 void *filch_stack_reserve(filch_stack *top, size_t bytes) {
     struct fork_stack *stack = stack_of(top);
-    void *values = stack->n_unreserved > 0 ? NULL : push_side(stack, bytes);
+    void *values = stack->n_unreserved > 0 ? NULL : filchi_fork_memory_push(stack, bytes);
     if (values == NULL) {
         stack->n_unreserved++;
         stack->worker->producer.scheduler->operations->lose_child(stack->worker, top);
@@ -528,5 +432,23 @@ void filch_stack_release(filch_stack *top, size_t bytes) {
     if (stack->n_unreserved > 0)
         stack->n_unreserved--;
     else
-        pop_side(stack, bytes);
+        filchi_fork_memory_pop(stack, bytes);
 }
+
+/* ---- for programs that clang has compiled: their registers are left alone, but for the result ---- */
+
+#if defined(__x86_64__) && !defined(__clang__)
+#define KEEPS __attribute__((no_caller_saved_registers, target("general-regs-only")))
+#else
+#define KEEPS FILCH_KEEPS_REGISTERS
+#endif
+
+static KEEPS void push_kept(filch_stack *child) {
+    filch_stack_push(child);
+}
+
+static KEEPS bool pop_kept(filch_stack *child) {
+    return filch_stack_pop(child);
+}
+
+const filch_stack_calls filch_stack_kept = {push_kept, pop_kept};

@@ -14,10 +14,11 @@
  * publishes children or takes them back. A thief reads a child only after its CAS, and nobody writes to one
  * that is public, so what it reads is what was published. The epoch grows with every change by the owner.
  *
- * What is private costs no atomic operation: spawn compares its place with `limit`, sync with `floor`, two
- * words that only the owner sets, but for a request: a thief that finds nothing public anywhere raises the
- * count of requests and sets both so that every spawn and sync asks the library, where the owner publishes
- * all that it has. At most PRIVATE_MOST of the newest children are private.
+ * What is private costs no atomic operation: spawn and sync look at the state of the child's place, and go on
+ * by themselves while it is 0. Three others say CHILD_ASKS, so that the library is asked there: what is public,
+ * the place PRIVATE_MOST behind the split, and all that is private once a thief that finds nothing public
+ * anywhere has raised the count of requests. The owner then publishes all that it has. The flag may be left
+ * where it is not needed any more; that costs a look.
  *
  * A stolen child runs on its thief's own fork stack, from the first free place on. Its owner, at the sync,
  * steals from there what that child has spawned (leapfrogging: nothing else, so what it runs on top of itself
@@ -36,8 +37,9 @@
  *   RETURNED   result written, then the state (acq_rel) -> the owner, at the sync (acquire).
  *   LEAPT      the word of the thief's stack (acquire), then the child's state: not returned, so what the
  *              word said was the child's; the CAS fails if it is not any more.
- *   REQUESTED  count of requests raised, fence, limit and floor set -> the owner sets limit and floor, fence,
- *              loads the count: it sees the request, or the request's limit and floor come after its own.
+ *   REQUESTED  count of requests raised, fence, split read, the places behind it flagged -> flags cleared or
+ *              split changed, fence, the count loaded by the owner: it sees the request, or what the request
+ *              flags is what the owner comes to, and stays flagged.
  *   ASLEEP     (park.h) asleep, heavy barrier, then requests and the last look -> published, light barrier,
  *              look at the sleepers.
  *   FORKING    owner's flag cleared, fence, look at the pool's flag and at the sleepers -> pool's flag, or
@@ -48,10 +50,14 @@
 #include "scheduler/scheduler.h"
 #include <filch/detail/fork_macros.h>
 
+#ifndef FILCHI_PRIVATE_MOST
+#define FILCHI_PRIVATE_MOST 32 /* the explorer's are fewer */
+#endif
+
 enum {
-    PRIVATE_MOST = 32, /* when there are so many, */
+    PRIVATE_MOST = FILCHI_PRIVATE_MOST, /* when there are so many, */
     PRIVATE_LEFT =
-        16, /* all but so many are published: a loop of spawns does not publish at each */
+        PRIVATE_MOST / 2, /* but so many are published: a loop does not publish at each spawn */
 };
 
 /* What a child's state says. Above these bits: the place where its thief runs it; once it has returned,
@@ -60,14 +66,14 @@ enum {
     CHILD_RUNS = 1,
     CHILD_AWAITED = 2, /* the owner sleeps on the low half */
     CHILD_RETURNED = 4,
+    CHILD_ASKS = 8, /* set by thieves where it is 0, and by others: see above */
 };
 #define CHILD_FLAGS UINT64_C(15)
 
-struct side; /* memory for what does not fit into a place, last in first out */
+struct side; /* memory for what does not fit into a place: fork_memory.h */
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): lines are apart by who writes them */
 struct fork_stack {
-    filch_stack_bounds bounds;
     _Alignas(CACHE_LINE) filch_atomic_u64 word;
     filch_atomic_u32 n_requests;
     filch_atomic_u32 n_served; /* of them; the owner's */
@@ -77,8 +83,9 @@ struct fork_stack {
     filch_atomic_pointer
         next; /* the worker's next one: for a task that runs inside a wait of this one's */
     struct fork_stack *below;
-    struct side *side;
-    uint32_t split; /* own copy */
+    uint32_t split;    /* own copy */
+    struct side *side; /* this and the next two: fork_memory.h */
+    size_t n_bytes;
     uint32_t n_usable;
     uint32_t n_called;     /* the newest children, called at once: there are too many */
     uint32_t n_unreserved; /* the newest that found no memory for their values */

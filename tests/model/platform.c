@@ -318,6 +318,10 @@ void filchi_memory_populate(void *start, size_t bytes) {
     (void)bytes;
 }
 
+size_t filchi_memory_address_limit(void) {
+    return SIZE_MAX;
+}
+
 void filchi_memory_release(void *start, size_t bytes) {
     model_dead(start, bytes);
 }

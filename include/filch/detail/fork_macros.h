@@ -7,8 +7,9 @@
  *     filch_fn_spawn_<fn>, filch_fn_sync_<fn>
  *
  * A spawn that nobody interferes with is the stores of the arguments and the descriptor, one load and one
- * branch; such a sync is one load, one branch and a direct call. Everything else is in the library
- * (core/scheduler/fork_stack.h). */
+ * branch; such a sync is one load, one branch and a direct call. What is loaded lies in the child's own place,
+ * a constant distance from what else is accessed, so a compiler that inlines a few levels of the recursion
+ * computes one address for all. Everything else is in the library (core/scheduler/fork_stack.h). */
 #ifndef FILCH_DETAIL_FORK_MACROS_H
 #define FILCH_DETAIL_FORK_MACROS_H
 
@@ -28,8 +29,6 @@ extern "C" {
 #define FILCH_FORK_INLINE static inline __attribute__((unused, always_inline))
 #define FILCH_RARELY(condition) __builtin_expect(!!(condition), 0)
 
-/* A fork stack is aligned to its size, so that its bounds are found from any place in it. */
-#define FILCH_STACK_BYTES ((uintptr_t)1 << 31)
 enum { FILCH_STACK_VALUES = 48, FILCH_STACK_VALUES_ALIGN = 16 };
 
 /* A place on a worker's fork stack: what was spawned and is not synced yet lies below it. */
@@ -45,41 +44,42 @@ typedef struct filch_fork_type {
 /* A child that was spawned: one cache line. */
 struct filch_stack {
     const filch_fork_type *type;
-    filch_atomic_u64 state; /* of one that others can see */
+    filch_atomic_u64 state; /* 0: nobody interferes; else the library is asked (REQUESTED) */
     /* Arguments, then the result; of large ones where they are. */
     __attribute__((aligned(16))) unsigned char values[FILCH_STACK_VALUES];
 } __attribute__((aligned(64)));
-
-/* At the beginning of a fork stack. Places from `limit` on are not spawned on, and those below `floor` not
- * synced, without asking the library. */
-typedef struct filch_stack_bounds {
-    filch_atomic_pointer limit;
-    filch_atomic_pointer floor;
-} filch_stack_bounds;
 
 FILCH_API filch_stack *filch_stack_begin(void);
 FILCH_API void filch_stack_end(filch_stack *top);
 /* The child, which has been written, is the newest one. */
 FILCH_API void filch_stack_push(filch_stack *child) __attribute__((cold));
-/* The newest child returns, or has: its result lies in its place. */
-FILCH_API void filch_stack_pop(filch_stack *child) __attribute__((cold));
+/* The newest child is to return. Returns: true: it has, its result lies in its place; false: call it. */
+FILCH_API bool filch_stack_pop(filch_stack *child) __attribute__((cold));
 FILCH_API void *filch_stack_reserve(filch_stack *child, size_t bytes);
 FILCH_API void filch_stack_release(filch_stack *child, size_t bytes);
 FILCH_API void filch_stack_check_child(const filch_stack *child, const filch_fork_type *type);
 FILCH_API void filch_stack_check_balance(const filch_stack *child, const filch_fork_type *type);
 
-FILCH_FORK_INLINE const filch_stack_bounds *filch_stack_bounds_of(const filch_stack *top) {
-    return (const filch_stack_bounds *)((uintptr_t)top & ~(FILCH_STACK_BYTES - 1));
-}
+/* For clang, which saves registers at the entry of a function for calls that are hardly ever made: the same
+ * two, by a convention that leaves nearly all of them alone. By pointers: the dynamic linker's binding at the
+ * first call would not. */
+#if defined(__clang__) && defined(__x86_64__)
+#define FILCH_KEEPS_REGISTERS __attribute__((preserve_most))
+#define FILCH_STACK_PUSH filch_stack_kept.push
+#define FILCH_STACK_POP filch_stack_kept.pop
+#else
+#define FILCH_KEEPS_REGISTERS
+#define FILCH_STACK_PUSH filch_stack_push
+#define FILCH_STACK_POP filch_stack_pop
+#endif
+typedef struct filch_stack_calls {
+    void (*push)(filch_stack *child) FILCH_KEEPS_REGISTERS;
+    bool (*pop)(filch_stack *child) FILCH_KEEPS_REGISTERS;
+} filch_stack_calls;
+FILCH_API extern const filch_stack_calls filch_stack_kept;
 
-FILCH_FORK_INLINE bool filch_stack_is_full(const filch_stack *top) {
-    return (uintptr_t)top >=
-           (uintptr_t)filch_load_relaxed(&filch_stack_bounds_of(top)->limit); /* REQUESTED */
-}
-
-FILCH_FORK_INLINE bool filch_stack_is_shared(const filch_stack *child) {
-    return (uintptr_t)child <
-           (uintptr_t)filch_load_relaxed(&filch_stack_bounds_of(child)->floor); /* REQUESTED */
+FILCH_FORK_INLINE bool filch_stack_asks(const filch_stack *place) {
+    return FILCH_RARELY(filch_load_relaxed(&place->state) != 0); /* REQUESTED */
 }
 
 FILCH_FORK_INLINE void *filch_stack_values(filch_stack *child, bool is_large) {
@@ -208,25 +208,24 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
 #define FILCH_FORK_SPAWN(n, fn, types)                                                             \
     FILCH_FORK_INLINE void filch_fn_spawn_##fn(filch_stack **filch_at FILCH_PARAMS_##n types) {    \
         filch_stack *filch_top = *filch_at;                                                        \
+        filch_top->type = &filch_fn_fork_##fn;                                                     \
         void *filch_values =                                                                       \
             filch_stack_place(filch_top, filch_fn_large_##fn, filch_fn_room_##fn);                 \
         if (!filch_fn_large_##fn || filch_values != NULL) {                                        \
             FILCH_FORK_PACK_##n(fn, filch_values)                                                  \
         }                                                                                          \
-        filch_top->type = &filch_fn_fork_##fn;                                                     \
-        if (FILCH_RARELY(filch_stack_is_full(filch_top)))                                          \
-            filch_stack_push(filch_top);                                                           \
+        if (filch_stack_asks(filch_top))                                                           \
+            FILCH_STACK_PUSH(filch_top);                                                           \
         *filch_at = filch_top + 1;                                                                 \
     }
 
 #define FILCH_FORK_SYNC(n, fn, ret, value_is, return_value)                                        \
     FILCH_FORK_INLINE ret filch_fn_sync_##fn(filch_stack **filch_at) {                             \
         filch_stack *filch_child = *filch_at - 1;                                                  \
+        *filch_at = filch_child;                                                                   \
         if (FILCH_FORK_CHECKS)                                                                     \
             filch_stack_check_child(filch_child, &filch_fn_fork_##fn);                             \
-        if (FILCH_RARELY(filch_stack_is_shared(filch_child))) {                                    \
-            filch_stack_pop(filch_child);                                                          \
-            *filch_at = filch_child;                                                               \
+        if (filch_stack_asks(filch_child) && FILCH_STACK_POP(filch_child)) {                       \
             if (FILCH_FORK_CHECKS)                                                                 \
                 filch_child->type = NULL;                                                          \
             value_is filch_fn_read_##fn(filch_child);                                              \
@@ -234,7 +233,6 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
                 filch_stack_release(filch_child, filch_fn_room_##fn);                              \
             return_value;                                                                          \
         }                                                                                          \
-        *filch_at = filch_child;                                                                   \
         void *filch_values = filch_stack_values(filch_child, filch_fn_large_##fn);                 \
         if (filch_fn_large_##fn && filch_values == NULL) {                                         \
             filch_stack_release(filch_child, filch_fn_room_##fn);                                  \
