@@ -81,7 +81,7 @@ static void publish(struct fork_stack *stack, uint32_t split) {
         (void)filchi_scheduler_wake_one(scheduler);
 }
 
-/* The child at `index` is the owner's again, unless it was stolen; of the older ones half stay public.
+/* The child at `index` is the owner's again, unless it was stolen; half of the older ones stay public, or more.
  * Returns: false if it was stolen. */
 static bool take_back(struct fork_stack *stack, uint32_t index) {
     uint64_t word = filch_load_acquire(&stack->word); /* TAKEN */
@@ -90,7 +90,8 @@ static bool take_back(struct fork_stack *stack, uint32_t index) {
         uint32_t tail = tail_of(word);
         if (tail > index)
             return false;
-        split = tail + (index - tail) / 2;
+        uint32_t n = index - tail;
+        split = index - (n / 2 < PRIVATE_LEFT ? n - n / 2 : PRIVATE_LEFT);
     } while (
         !filch_cas_acq_rel(&stack->word, &word, next_word(word, tail_of(word), split))); /* TAKEN */
     stack->split = split;
@@ -377,9 +378,9 @@ void filchi_fork_stack_end(struct worker *worker) {
  * goes into its place. What it spawns asks at its first place, so that it is called at once, too. */
 static void call(struct fork_stack *stack, filch_stack *child, uint32_t index) {
     stack->n_called++;
-    ask_at(stack, index);
     ask_at(stack, index + 1);
     child->type->run(child + 1, child);
+    filch_store_relaxed(&child->state, (uint64_t)CHILD_RETURNED);
 }
 
 void filch_stack_push(filch_stack *child) {
@@ -395,26 +396,32 @@ void filch_stack_push(filch_stack *child) {
     serve(stack, index + 1);
 }
 
+/* The newest child was stolen. */
+static void await_stolen(struct fork_stack *stack, filch_stack *child, uint32_t index) {
+    struct worker *worker = stack->worker;
+    await(worker, child);
+    void *spoils = (void *)(uintptr_t)(filch_load_relaxed(&child->state) & ~CHILD_FLAGS);
+    set_marks(stack, index);
+    serve(stack, index);
+    filch_store_relaxed(&child->state, (uint64_t)CHILD_RETURNED);
+    if (spoils != NULL)
+        worker->producer.scheduler->operations->take_spoils(worker, spoils);
+}
+
 bool filch_stack_pop(filch_stack *child) {
     struct fork_stack *stack = stack_of(child);
-    struct worker *worker = stack->worker;
     uint32_t index = index_of(child);
     if (stack->n_called > 0) {
         stack->n_called--;
         return true;
     }
-    bool is_stolen = index < stack->split && !take_back(stack, index);
-    void *spoils = NULL;
-    if (is_stolen) {
-        await(worker, child);
-        spoils = (void *)(uintptr_t)(filch_load_relaxed(&child->state) & ~CHILD_FLAGS);
-        set_marks(stack, index);
+    if (index >= stack->split || take_back(stack, index)) {
+        clear_at(stack, index);
+        serve(stack, index);
+        return false;
     }
-    clear_at(stack, index);
-    serve(stack, index);
-    if (spoils != NULL)
-        worker->producer.scheduler->operations->take_spoils(worker, spoils);
-    return is_stolen;
+    await_stolen(stack, child, index);
+    return true;
 }
 
 void *filch_stack_reserve(filch_stack *top, size_t bytes) {
@@ -447,8 +454,8 @@ static KEEPS void push_kept(filch_stack *child) {
     filch_stack_push(child);
 }
 
-static KEEPS bool pop_kept(filch_stack *child) {
-    return filch_stack_pop(child);
+static KEEPS void pop_kept(filch_stack *child) {
+    (void)filch_stack_pop(child); /* the state says the same */
 }
 
 const filch_stack_calls filch_stack_kept = {push_kept, pop_kept};

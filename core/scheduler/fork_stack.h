@@ -65,7 +65,7 @@ enum {
 enum {
     CHILD_RUNS = 1,
     CHILD_AWAITED = 2, /* the owner sleeps on the low half */
-    CHILD_RETURNED = 4,
+    CHILD_RETURNED = FILCH_CHILD_RETURNED,
     CHILD_ASKS = 8, /* set by thieves where it is 0, and by others: see above */
 };
 #define CHILD_FLAGS UINT64_C(15)

@@ -29,7 +29,7 @@ extern "C" {
 #define FILCH_FORK_INLINE static inline __attribute__((unused, always_inline))
 #define FILCH_RARELY(condition) __builtin_expect(!!(condition), 0)
 
-enum { FILCH_STACK_VALUES = 48, FILCH_STACK_VALUES_ALIGN = 16 };
+enum { FILCH_STACK_VALUES = 48, FILCH_STACK_VALUES_ALIGN = 16, FILCH_CHILD_RETURNED = 4 };
 
 /* A place on a worker's fork stack: what was spawned and is not synced yet lies below it. */
 typedef struct filch_stack filch_stack;
@@ -53,7 +53,8 @@ FILCH_API filch_stack *filch_stack_begin(void);
 FILCH_API void filch_stack_end(filch_stack *top);
 /* The child, which has been written, is the newest one. */
 FILCH_API void filch_stack_push(filch_stack *child) __attribute__((cold));
-/* The newest child is to return. Returns: true: it has, its result lies in its place; false: call it. */
+/* The newest child is to return. Returns: true: it has, and its result lies in its place, whose state has
+ * FILCH_CHILD_RETURNED; false: it is to be called. */
 FILCH_API bool filch_stack_pop(filch_stack *child) __attribute__((cold));
 FILCH_API void *filch_stack_reserve(filch_stack *child, size_t bytes);
 FILCH_API void filch_stack_release(filch_stack *child, size_t bytes);
@@ -62,24 +63,36 @@ FILCH_API void filch_stack_check_balance(const filch_stack *child, const filch_f
 
 /* For clang, which saves registers at the entry of a function for calls that are hardly ever made: the same
  * two, by a convention that leaves nearly all of them alone. By pointers: the dynamic linker's binding at the
- * first call would not. */
+ * first call would not. (Neither returns anything: clang loses that before version 17.) */
 #if defined(__clang__) && defined(__x86_64__)
+#define FILCH_HAS_KEPT 1
 #define FILCH_KEEPS_REGISTERS __attribute__((preserve_most))
-#define FILCH_STACK_PUSH filch_stack_kept.push
-#define FILCH_STACK_POP filch_stack_kept.pop
 #else
+#define FILCH_HAS_KEPT 0
 #define FILCH_KEEPS_REGISTERS
-#define FILCH_STACK_PUSH filch_stack_push
-#define FILCH_STACK_POP filch_stack_pop
 #endif
 typedef struct filch_stack_calls {
     void (*push)(filch_stack *child) FILCH_KEEPS_REGISTERS;
-    bool (*pop)(filch_stack *child) FILCH_KEEPS_REGISTERS;
+    void (*pop)(filch_stack *child) FILCH_KEEPS_REGISTERS;
 } filch_stack_calls;
 FILCH_API extern const filch_stack_calls filch_stack_kept;
 
 FILCH_FORK_INLINE bool filch_stack_asks(const filch_stack *place) {
     return FILCH_RARELY(filch_load_relaxed(&place->state) != 0); /* REQUESTED */
+}
+
+FILCH_FORK_INLINE void filch_stack_ask_push(filch_stack *child) {
+    if (FILCH_HAS_KEPT)
+        filch_stack_kept.push(child);
+    else
+        filch_stack_push(child);
+}
+
+FILCH_FORK_INLINE bool filch_stack_ask_pop(filch_stack *child) {
+    if (!FILCH_HAS_KEPT)
+        return filch_stack_pop(child);
+    filch_stack_kept.pop(child);
+    return (filch_load_relaxed(&child->state) & FILCH_CHILD_RETURNED) != 0;
 }
 
 FILCH_FORK_INLINE void *filch_stack_values(filch_stack *child, bool is_large) {
@@ -215,7 +228,7 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
             FILCH_FORK_PACK_##n(fn, filch_values)                                                  \
         }                                                                                          \
         if (filch_stack_asks(filch_top))                                                           \
-            FILCH_STACK_PUSH(filch_top);                                                           \
+            filch_stack_ask_push(filch_top);                                                       \
         *filch_at = filch_top + 1;                                                                 \
     }
 
@@ -225,7 +238,7 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
         *filch_at = filch_child;                                                                   \
         if (FILCH_FORK_CHECKS)                                                                     \
             filch_stack_check_child(filch_child, &filch_fn_fork_##fn);                             \
-        if (filch_stack_asks(filch_child) && FILCH_STACK_POP(filch_child)) {                       \
+        if (filch_stack_asks(filch_child) && filch_stack_ask_pop(filch_child)) {                   \
             if (FILCH_FORK_CHECKS)                                                                 \
                 filch_child->type = NULL;                                                          \
             value_is filch_fn_read_##fn(filch_child);                                              \
