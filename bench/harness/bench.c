@@ -1,5 +1,6 @@
-/* bench.c: main. One call measures one workload and prints one line of JSON per measurement.
- * peers/python.py and peers/ForkJoin.java take the same options and print the same lines. */
+/* bench.c: main. One call measures one workload of `bench_workloads` and prints one line of JSON per
+ * measurement. peers/python.py and peers/ForkJoin.java take the same options and print the same
+ * lines. */
 #include "measure.h"
 
 #include <argp.h>
@@ -12,6 +13,7 @@ struct options bench_options = {
     .size = 1000000,
     .bytes = 64 << 20,
     .seconds = 10,
+    .processes = 1,
 };
 
 static error_t set_place(const char *name, struct argp_state *state) {
@@ -53,6 +55,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 't':
         o->seconds = strtod(arg, NULL);
         return 0;
+    case 'c':
+        o->steps = strtoul(arg, NULL, 10);
+        return 0;
+    case 'a':
+        o->processes = (unsigned)strtoul(arg, NULL, 10);
+        return 0;
     case 'r':
         o->round = (int)strtol(arg, NULL, 10);
         return 0;
@@ -74,15 +82,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 static const struct workload *find_workload(const char *name) {
-    for (const struct workload *w = bench_task_workloads; w->name != NULL; w++)
-        if (strcmp(name, w->name) == 0)
-            return w;
-    for (const struct workload *w = bench_pool_workloads; w->name != NULL; w++)
-        if (strcmp(name, w->name) == 0)
-            return w;
-    for (const struct workload *w = bench_process_workloads; w->name != NULL; w++)
-        if (strcmp(name, w->name) == 0)
-            return w;
+    for (const struct workload *const *table = bench_workloads; *table != NULL; table++)
+        for (const struct workload *w = *table; w->name != NULL; w++)
+            if (strcmp(name, w->name) == 0)
+                return w;
     bench_fail("unknown workload: %s", name);
 }
 
@@ -95,7 +98,10 @@ int main(int argc, char **argv) {
         {"spin", 's', "SECONDS", 0, "search before sleep (0: the default; -1: none)", 0},
         {"pause", 'p', "SECONDS", 0, "roundtrip, storm: sleep before each (0)", 0},
         {"work", 'k', "SECONDS", 0, "storm: length of a task (0)", 0},
-        {"seconds", 't', "SECONDS", 0, "idle: how long to watch (10)", 0},
+        {"seconds", 't', "SECONDS", 0,
+         "idle: how long to watch; applications: no further pass after (10)", 0},
+        {"steps", 'c', "N", 0, "grain: steps of a leaf, of a nanosecond or two (0)", 0},
+        {"processes", 'a', "N", 0, "copied to the output: so many run at the same time (1)", 0},
         {"place", 'l', "PLACE", 0,
          "free; same: all threads on one core; cross: the workers on another core", 0},
         {"round", 'r', "N", 0, "copied to the output", 0},
@@ -104,7 +110,7 @@ int main(int argc, char **argv) {
     static const struct argp argp = {
         argp_options,
         parse,
-        "futures|submitters|memory|roundtrip|map|loop|storm|idle|argument|argument_shared|heal",
+        "WORKLOAD",
         "One contender, one workload, one line of JSON for each measurement. Status 77: the "
         "contender does not do this.",
         NULL,

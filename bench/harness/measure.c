@@ -252,9 +252,9 @@ void measure_print_head(const char *pass, double seconds) {
     printf("{\"workload\":\"%s\",\"contender\":\"%s\",\"version\":\"%s\",\"note\":\"%s\","
            "\"flags\":\"%s\",\"round\":%d,\"pass\":\"%s\",\"workers\":%u,\"submitters\":%u,"
            "\"size\":%zu,\"place\":\"%s\",\"spin_s\":%g,\"pause_s\":%g,\"work_s\":%g,"
-           "\"seconds\":%.9f,\"peak_kb\":%ld",
+           "\"processes\":%u,\"seconds\":%.9f,\"peak_kb\":%ld",
            o->workload, c->name, c->version != NULL ? c->version() : "", c->note,
            c->flags != NULL ? c->flags : BENCH_FLAGS, o->round, pass, o->setup.workers,
            o->setup.submitters, o->size, place_names[o->place], o->setup.spin_s, o->pause_s,
-           o->work_s, seconds, measure_status_kb("VmHWM:"));
+           o->work_s, o->processes, seconds, measure_status_kb("VmHWM:"));
 }

@@ -16,6 +16,8 @@ struct options {
     double pause_s;
     double work_s;
     double seconds;
+    size_t steps;
+    unsigned processes;
     enum place place;
     int round;
 };
@@ -27,9 +29,8 @@ struct workload {
     void (*run)(void);
     bool enters_itself; /* `run` is not called by contender.enter, but calls it */
 };
-/* The tables of workloads_*.c; ended by a NULL name. */
-extern const struct workload bench_task_workloads[], bench_pool_workloads[],
-    bench_process_workloads[];
+/* The tables of a program, ended by NULL; each is ended by a NULL name. */
+extern const struct workload *const bench_workloads[];
 
 /* Most workloads run in the same pool once cold, where its memory is new, and then so many times
  * warm; of these the median is reported. */

@@ -1,5 +1,5 @@
 /* workloads_pool.c: what a pool does as a whole: map, loop, storm, idle. */
-#include "measure.h"
+#include "workloads.h"
 
 #include <math.h>
 #include <stdio.h>

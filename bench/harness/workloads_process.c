@@ -1,5 +1,5 @@
 /* workloads_process.c: what tells processes from threads: large arguments, and a worker's death. */
-#include "measure.h"
+#include "workloads.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* workloads_tasks.c: one future per task: futures, submitters, memory, roundtrip. */
-#include "measure.h"
+#include "workloads.h"
 
 #include <pthread.h>
 #include <stdio.h>

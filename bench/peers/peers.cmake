@@ -44,8 +44,8 @@ function(bench_openmp name compiler)
         COMMAND ${command} -std=c11 -O3 -DNDEBUG -D_GNU_SOURCE -fopenmp -Wall -Wextra
                 "-DBENCH_FLAGS=\"-O3 -DNDEBUG -fopenmp (${compiler} ${version})\""
                 "-DOPENMP_NAME=\"${name}\"" -I${CMAKE_CURRENT_SOURCE_DIR}/harness ${source}
-                ${harness} -o ${program} -pthread -lm
-        DEPENDS ${source} ${harness} ${headers} VERBATIM)
+                ${harness} ${workloads} -o ${program} -pthread -lm
+        DEPENDS ${source} ${harness} ${workloads} ${headers} VERBATIM)
     add_custom_target(bench_${name} DEPENDS ${program})
     add_dependencies(bench_all bench_${name})
     bench_known(${name} ${program})
