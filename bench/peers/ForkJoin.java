@@ -1,7 +1,7 @@
 // ForkJoin.java: Java's ForkJoinPool: the options and the lines of harness/bench.c. Every task has a
 // future of its own (ForkJoinTask), and the caller is no worker. map and loop are parallel streams
 // inside the pool. "warm" is the median of N_WARM passes, after WARM_UP more than others need, for the
-// sake of the compiler.
+// sake of the compiler. suite/peers/Suite.java shares what is not about workloads.
 
 import java.io.File;
 import java.nio.file.Files;
@@ -21,12 +21,19 @@ import java.util.stream.LongStream;
 
 public class ForkJoin {
     static final int WARM_UP = 5, N_WARM = 5, N_PASSES = 1 + WARM_UP + N_WARM, UNSUPPORTED = 77;
-    static final Map<String, String> options = new HashMap<>(Map.of("workers", "1",
-        "submitters", "1", "size", "1000000", "spin", "0", "pause", "0", "work", "0", "seconds",
-        "10", "place", "free", "round", "0", "bytes", "0"));
-    static String workload;
+    static final Map<String, String> options = new HashMap<>();
+    static {
+        setAll("workers=1 submitters=1 size=1000000 bytes=0 spin=0 pause=0 work=0 seconds=10 steps=0"
+            + " processes=1 place=free round=0");
+    }
+    static String workload, note = "ForkJoinPool; warm: after " + WARM_UP + " more passes";
     static int n, workers, submitters;
     static ForkJoinPool pool;
+
+    static void setAll(String defaults) {
+        for (String option : defaults.split(" "))
+            options.put(option.split("=")[0], option.split("=")[1]);
+    }
 
     static long small(long i) {
         return 2 * i + 1;
@@ -61,14 +68,14 @@ public class ForkJoin {
 
     static void report(String pass, double ns, String figures, Object... values) throws Exception {
         System.out.printf(Locale.ROOT, "{\"workload\":\"%s\",\"contender\":\"java\","
-                + "\"version\":\"%s\",\"note\":\"ForkJoinPool; warm: after %d more passes\","
+                + "\"version\":\"%s\",\"note\":\"%s\","
                 + "\"flags\":\"%s\",\"round\":%s,\"pass\":\"%s\",\"workers\":%d,"
                 + "\"submitters\":%d,\"size\":%d,\"place\":\"%s\",\"spin_s\":%s,\"pause_s\":%s,"
-                + "\"work_s\":%s,\"seconds\":%.9f,\"peak_kb\":%d,", workload,
-            System.getProperty("java.version"), WARM_UP, System.getProperty("java.vm.name"),
+                + "\"work_s\":%s,\"processes\":%s,\"seconds\":%.9f,\"peak_kb\":%d,", workload,
+            System.getProperty("java.version"), note, System.getProperty("java.vm.name"),
             options.get("round"), pass, workers, submitters, n, options.get("place"),
-            options.get("spin"), options.get("pause"), options.get("work"), ns * 1e-9,
-            statusKb("VmHWM:"));
+            options.get("spin"), options.get("pause"), options.get("work"), options.get("processes"),
+            ns * 1e-9, statusKb("VmHWM:"));
         System.out.printf(Locale.ROOT, figures + "}\n", values);
     }
 
@@ -313,7 +320,8 @@ public class ForkJoin {
         void run() throws Exception;
     }
 
-    public static void main(String[] args) throws Exception {
+    /** Takes the options, and opens the pool. */
+    static void parse(String[] args) {
         for (String arg : args)
             if (arg.startsWith("--")) {
                 String[] parts = arg.substring(2).split("=", 2);
@@ -325,6 +333,11 @@ public class ForkJoin {
         n = (int) number("size");
         workers = (int) number("workers");
         submitters = (int) number("submitters");
+        pool = new ForkJoinPool(workers);
+    }
+
+    public static void main(String[] args) throws Exception {
+        parse(args);
         Workload run = Map.<String, Workload>of("futures", ForkJoin::runFutures, "submitters",
             ForkJoin::runSubmitters, "memory", ForkJoin::runMemory, "roundtrip",
             ForkJoin::runRoundtrip, "map", ForkJoin::runMap, "loop", ForkJoin::runLoop, "storm",
@@ -332,7 +345,6 @@ public class ForkJoin {
         // All threads of the virtual machine on one core would measure the compiler.
         if (run == null || number("spin") > 0 || options.get("place").equals("same"))
             System.exit(UNSUPPORTED);
-        pool = new ForkJoinPool(workers);
         run.run();
         System.exit(0);
     }

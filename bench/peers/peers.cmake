@@ -1,5 +1,6 @@
-# peers.cmake: how each other library is found, and its contender built. What is not there is noted
-# as missing, and never an error.
+# peers.cmake: how each other library is found, and its contenders built: that of the pools, and that
+# of the fork-join applications (suite/suite.cmake). What is not there is noted as missing, and never
+# an error.
 
 # --- oneTBB ---
 include(CheckLanguage)
@@ -10,9 +11,12 @@ if(CMAKE_CXX_COMPILER)
 endif()
 if(TARGET TBB::tbb)
     bench_contender(tbb peers/tbb.cpp TBB::tbb)
+    suite_contender(tbb suite/peers/tbb.cpp TBB::tbb)
     target_compile_features(bench_tbb PRIVATE cxx_std_17)
+    target_compile_features(suite_tbb PRIVATE cxx_std_17)
 else()
     bench_known(tbb)
+    suite_known(tbb)
 endif()
 
 # --- libgomp and libomp: the same source and the harness, by a compiler of their own each ---
@@ -64,24 +68,36 @@ if(rayon AND BENCH_CARGO AND BENCH_RUSTC)
     execute_process(COMMAND ${BENCH_RUSTC} --version OUTPUT_VARIABLE rustc
                     OUTPUT_STRIP_TRAILING_WHITESPACE)
     string(REGEX REPLACE " \\(.*" "" rustc "${rustc}")
-    set(crate ${CMAKE_CURRENT_BINARY_DIR}/rayon)
-    configure_file(peers/rayon.toml.in ${crate}/Cargo.toml @ONLY)
-    set(archive ${crate}/target/release/libbench_rayon.a)
-    add_custom_command(
-        OUTPUT ${archive}
-        COMMAND
-            ${CMAKE_COMMAND} -E env RUSTC=${BENCH_RUSTC} BENCH_RAYON_VERSION=${version}
-            "BENCH_RAYON_FLAGS=cargo --release (${rustc})" ${BENCH_CARGO}
-            --config "source.crates-io.replace-with='debian'"
-            --config "source.debian.directory='${registry}'"
-            build --offline --release --manifest-path ${crate}/Cargo.toml --target-dir ${crate}/target
-        DEPENDS peers/rayon.rs ${crate}/Cargo.toml VERBATIM)
-    add_custom_target(bench_rayon_archive DEPENDS ${archive})
+    # bench_rust(crate source): the static library `archive`, by the target <crate>_archive
+    function(bench_rust crate source)
+        set(folder ${CMAKE_CURRENT_BINARY_DIR}/rayon/${crate})
+        set(source ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+        configure_file(peers/rayon.toml.in ${folder}/Cargo.toml @ONLY)
+        set(archive ${folder}/target/release/lib${crate}.a)
+        add_custom_command(
+            OUTPUT ${archive}
+            COMMAND
+                ${CMAKE_COMMAND} -E env RUSTC=${BENCH_RUSTC} BENCH_RAYON_VERSION=${version}
+                "BENCH_RAYON_FLAGS=cargo --release (${rustc})" ${BENCH_CARGO}
+                --config "source.crates-io.replace-with='debian'"
+                --config "source.debian.directory='${registry}'"
+                build --offline --release --manifest-path ${folder}/Cargo.toml
+                --target-dir ${folder}/target
+            DEPENDS ${source} ${folder}/Cargo.toml VERBATIM)
+        add_custom_target(${crate}_archive DEPENDS ${archive})
+        set(archive ${archive} PARENT_SCOPE)
+    endfunction()
+    bench_rust(bench_rayon peers/rayon.rs)
     bench_contender(rayon "" ${archive} ${CMAKE_DL_LIBS})
-    set_target_properties(bench_rayon PROPERTIES LINKER_LANGUAGE C)
-    add_dependencies(bench_rayon bench_rayon_archive)
+    bench_rust(suite_rayon suite/peers/rayon.rs)
+    suite_contender(rayon "" ${archive} ${CMAKE_DL_LIBS})
+    foreach(program bench_rayon suite_rayon)
+        set_target_properties(${program} PROPERTIES LINKER_LANGUAGE C)
+        add_dependencies(${program} ${program}_archive)
+    endforeach()
 else()
     bench_known(rayon)
+    suite_known(rayon)
 endif()
 
 # --- Java's ForkJoinPool ---
@@ -89,15 +105,19 @@ find_program(BENCH_JAVAC javac)
 find_program(BENCH_JAVA java)
 if(BENCH_JAVAC AND BENCH_JAVA)
     set(classes ${CMAKE_CURRENT_BINARY_DIR}/java)
-    add_custom_command(
-        OUTPUT ${classes}/ForkJoin.class
-        COMMAND ${BENCH_JAVAC} -d ${classes} ${CMAKE_CURRENT_SOURCE_DIR}/peers/ForkJoin.java
-        DEPENDS peers/ForkJoin.java VERBATIM)
-    add_custom_target(bench_java DEPENDS ${classes}/ForkJoin.class)
+    set(sources ${CMAKE_CURRENT_SOURCE_DIR}/peers/ForkJoin.java
+                ${CMAKE_CURRENT_SOURCE_DIR}/suite/peers/Suite.java)
+    add_custom_command(OUTPUT ${classes}/ForkJoin.class ${classes}/Suite.class
+                       COMMAND ${BENCH_JAVAC} -d ${classes} ${sources}
+                       DEPENDS ${sources} VERBATIM)
+    add_custom_target(bench_java DEPENDS ${classes}/ForkJoin.class ${classes}/Suite.class)
     add_dependencies(bench_all bench_java)
+    add_dependencies(suite_all bench_java)
     bench_known(java ${BENCH_JAVA} -cp ${classes} ForkJoin)
+    suite_known(java ${BENCH_JAVA} -cp ${classes} Suite)
 else()
     bench_known(java)
+    suite_known(java)
 endif()
 
 # --- GLib ---

@@ -1,12 +1,8 @@
 # suite.cmake: the programs of the fork-join applications, suite_<contender>, and how each other
-# library is found for them. The file `suite_contenders` of the build directory is for them what
-# `contenders` is for the pools.
+# library is found for them. The files `suite_contenders` of this build directory and of that by clang,
+# `clang/`, are for them what `contenders` is for the pools. (The finders of peers/peers.cmake serve both.)
 
-option(BENCH_SUITE_ALONE "Of the benchmarks build the serial suite and filch's alone, by this \
-compiler: their names end in it" OFF)
-if(BENCH_SUITE_ALONE)
-    string(TOLOWER "_${CMAKE_C_COMPILER_ID}" suite_suffix)
-endif()
+set(BENCH_SUITE_SUFFIX "" CACHE STRING "What the names of the serial suite and of filch's end in")
 
 add_custom_target(suite_all)
 add_dependencies(bench_all suite_all)
@@ -44,5 +40,36 @@ function(suite_contender name source)
     suite_known(${name} $<TARGET_FILE:suite_${name}>)
 endfunction()
 
-suite_contender(serial${suite_suffix} suite/peers/serial.c filch_flags)
-suite_contender(filch${suite_suffix} suite/peers/filch.c filch_flags filch::filch)
+suite_contender(serial${BENCH_SUITE_SUFFIX} suite/peers/serial.c filch_flags)
+suite_contender(filch${BENCH_SUITE_SUFFIX} suite/peers/filch.c filch_flags filch::filch)
+
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+    set(suite_openmp libomp)
+else()
+    set(suite_openmp libgomp)
+endif()
+find_package(OpenMP QUIET COMPONENTS C)
+if(TARGET OpenMP::OpenMP_C)
+    suite_contender(${suite_openmp} suite/peers/openmp.c filch_flags OpenMP::OpenMP_C)
+else()
+    suite_known(${suite_openmp})
+endif()
+
+# By clang, too, in a build directory of its own: the library, the serial suite, libomp.
+find_program(BENCH_clang clang)
+if(FILCH_BENCH_PEERS AND NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    if(BENCH_clang)
+        set(clang_build ${PROJECT_BINARY_DIR}/clang)
+        add_custom_target(suite_clang
+            COMMAND ${CMAKE_COMMAND} -S ${PROJECT_SOURCE_DIR} -B ${clang_build} -G ${CMAKE_GENERATOR}
+                    -DCMAKE_C_COMPILER=${BENCH_clang} -DCMAKE_BUILD_TYPE=${CMAKE_BUILD_TYPE}
+                    -DBUILD_TESTING=OFF -DFILCH_BENCH=ON -DBENCH_SUITE_SUFFIX=_clang
+            COMMAND ${CMAKE_COMMAND} --build ${clang_build} --target suite_all
+            VERBATIM)
+        add_dependencies(suite_all suite_clang)
+    else()
+        suite_known(serial_clang)
+        suite_known(filch_clang)
+        suite_known(libomp)
+    endif()
+endif()
