@@ -20,6 +20,8 @@ set(suite_sources ${CMAKE_CURRENT_SOURCE_DIR}/suite/workloads.c
                   ${CMAKE_CURRENT_SOURCE_DIR}/suite/kernels.c)
 add_library(suite_harness OBJECT ${suite_sources})
 target_include_directories(suite_harness PRIVATE harness suite)
+# The loops of the kernels lie the same way in the cache lines of every program.
+target_compile_options(suite_harness PRIVATE -falign-functions=64)
 target_compile_definitions(suite_harness PRIVATE SUITE_HAS_SHA1=${suite_has_sha1})
 target_link_libraries(suite_harness PRIVATE filch_flags ${suite_libraries})
 

@@ -1,6 +1,6 @@
 // Suite.java: Java's ForkJoinPool: the options and the lines of harness/bench.c, and in Java what the other
-// contenders have in kernels.c. Every child is a RecursiveTask. The passes of the first WARM_UP_S seconds,
-// three at least, are for the compiler.
+// contenders have in kernels.c. Every child is a RecursiveTask. The passes of WARM_UP times the seconds that
+// are measured, three at least, are for the compiler.
 
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -12,7 +12,7 @@ import java.util.function.LongSupplier;
 import java.util.function.LongUnaryOperator;
 
 public class Suite {
-    static final double WARM_UP_S = 1;
+    static final double WARM_UP = 2;
     static final int WARM_UP_PASSES = 3;
 
     /** Invokes all, and adds their results. */
@@ -502,12 +502,13 @@ public class Suite {
         ForkJoin.parse(args);
         size = ForkJoin.n;
         steps = (long) ForkJoin.number("steps");
-        ForkJoin.note = "RecursiveTask; passes counted after " + WARM_UP_S + " s";
+        double limit = ForkJoin.number("seconds");
+        ForkJoin.note = "RecursiveTask; passes counted after " + WARM_UP * limit + " s";
         run = ForkJoin.options.get("place").equals("free") ? prepare(ForkJoin.workload) : null;
         if (run == null)
             System.exit(ForkJoin.UNSUPPORTED);
-        double used = timePass(), first = used, limit = ForkJoin.number("seconds");
-        for (int i = 1; limit > 0 && (i < WARM_UP_PASSES || used < WARM_UP_S); i++)
+        double used = timePass(), first = used;
+        for (int i = 1; limit > 0 && (i < WARM_UP_PASSES || used < WARM_UP * limit); i++)
             used += timePass();
         double[] seconds = new double[200];
         int n = 0;

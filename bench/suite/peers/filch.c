@@ -1,4 +1,5 @@
-/* filch.c: this library. Each application is one filch_run, from a thread that is not a worker. */
+/* filch.c: this library. Each application is one filch_run, from a thread that is not a worker. Where the
+ * order matters to the caches, what comes last is spawned first: the newest is taken back first. */
 #include "suite.h"
 
 #include <filch/filch.h>
@@ -119,10 +120,10 @@ static void matmul(filch_stack *top, struct matmul m) {
         return;
     }
     for (int k = 0; k < 2; k++) {
-        filch_spawn(top, matmul, suite_quarter(&m, 0, 0, k));
-        filch_spawn(top, matmul, suite_quarter(&m, 0, 1, k));
+        filch_spawn(top, matmul, suite_quarter(&m, 1, 1, k));
         filch_spawn(top, matmul, suite_quarter(&m, 1, 0, k));
-        matmul(top, suite_quarter(&m, 1, 1, k));
+        filch_spawn(top, matmul, suite_quarter(&m, 0, 1, k));
+        matmul(top, suite_quarter(&m, 0, 0, k));
         for (int i = 0; i < 3; i++)
             filch_sync(top, matmul);
     }
@@ -158,13 +159,14 @@ static void cilksort(filch_stack *top, long *items, long *scratch, size_t n) {
         return;
     }
     size_t quarter = n / 4, half = 2 * quarter;
-    for (size_t at = 0; at < 3 * quarter; at += quarter)
+    filch_spawn(top, cilksort, items + 3 * quarter, scratch + 3 * quarter, n - 3 * quarter);
+    for (size_t at = half; at > 0; at -= quarter)
         filch_spawn(top, cilksort, items + at, scratch + at, quarter);
-    cilksort(top, items + 3 * quarter, scratch + 3 * quarter, n - 3 * quarter);
+    cilksort(top, items, scratch, quarter);
     for (int i = 0; i < 3; i++)
         filch_sync(top, cilksort);
-    filch_spawn(top, merge, suite_merge_of(items, quarter, half, scratch));
-    merge(top, suite_merge_of(items + half, quarter, n - half, scratch + half));
+    filch_spawn(top, merge, suite_merge_of(items + half, quarter, n - half, scratch + half));
+    merge(top, suite_merge_of(items, quarter, half, scratch));
     filch_sync(top, merge);
     merge(top, suite_merge_of(scratch, half, n, items));
 }

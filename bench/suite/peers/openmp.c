@@ -1,5 +1,6 @@
 /* openmp.c: OpenMP tasks, by gcc (libgomp) and by clang (libomp). The calling thread opens a team of
- * as many threads as there are workers for each application, and is one of them. */
+ * as many threads as there are workers for each application, and is one of them. The last
+ * child is a call; where the order matters to the caches that is the first part. */
 #include "suite.h"
 
 #include <omp.h>
@@ -121,12 +122,12 @@ static void matmul(struct matmul m) {
     }
     for (int k = 0; k < 2; k++) {
 #pragma omp task firstprivate(m, k)
-        matmul(suite_quarter(&m, 0, 0, k));
-#pragma omp task firstprivate(m, k)
-        matmul(suite_quarter(&m, 0, 1, k));
+        matmul(suite_quarter(&m, 1, 1, k));
 #pragma omp task firstprivate(m, k)
         matmul(suite_quarter(&m, 1, 0, k));
-        matmul(suite_quarter(&m, 1, 1, k));
+#pragma omp task firstprivate(m, k)
+        matmul(suite_quarter(&m, 0, 1, k));
+        matmul(suite_quarter(&m, 0, 0, k));
 #pragma omp taskwait
     }
 }
@@ -158,14 +159,16 @@ static void cilksort(long *items, long *scratch, size_t n) {
         return;
     }
     size_t quarter = n / 4, half = 2 * quarter;
-    for (size_t at = 0; at < 3 * quarter; at += quarter)
+#pragma omp task
+    cilksort(items + 3 * quarter, scratch + 3 * quarter, n - 3 * quarter);
+    for (size_t at = half; at > 0; at -= quarter)
 #pragma omp task firstprivate(at)
         cilksort(items + at, scratch + at, quarter);
-    cilksort(items + 3 * quarter, scratch + 3 * quarter, n - 3 * quarter);
+    cilksort(items, scratch, quarter);
 #pragma omp taskwait
 #pragma omp task
-    merge(suite_merge_of(items, quarter, half, scratch));
     merge(suite_merge_of(items + half, quarter, n - half, scratch + half));
+    merge(suite_merge_of(items, quarter, half, scratch));
 #pragma omp taskwait
     merge(suite_merge_of(scratch, half, n, items));
 }
