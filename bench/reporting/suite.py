@@ -4,7 +4,7 @@ from .results import best, head_of, machine_of, median, mib, number, print_machi
 
 NAMES = {"fib": "fib({})", "skynet": "skynet({})", "nqueens": "nqueens({})", "uts_t1": "UTS T1",
          "uts_t3": "UTS T3", "matmul": "matmul({})", "cilksort": "cilksort({})",
-         "skewed": "skewed map({})", "blocks": "blocks({})"}
+         "skewed": "skewed({})", "blocks": "blocks({})"}
 COUNTED = ("fib", "skynet", "nqueens")
 WORKLOADS = {*NAMES, "grain", *(f"{name}_instructions" for name in COUNTED)}
 FULL_SIZES = {"uts_t1": 10, "uts_t3": 2000}
@@ -68,9 +68,12 @@ def order_of(contender):
 
 
 def short_size(size):
-    digits = str(size)
-    zeros = len(digits) - len(digits.rstrip("0"))
-    return f"10^{zeros}" if zeros >= 4 and digits.rstrip("0") == "1" else digits
+    """Powers of ten and of two as such."""
+    zeros = len(str(size)) - len(str(size).rstrip("0"))
+    if size == 10 ** zeros and zeros >= 4:
+        return f"10^{zeros}"
+    exponent = size.bit_length() - 1
+    return f"2^{exponent}" if size == 1 << exponent and exponent > 10 else str(size)
 
 
 def best_s(rows):
