@@ -81,10 +81,13 @@ static inline struct merge suite_merge_of(const long *from, size_t n_a, size_t n
 
 /* --- the table --- */
 
+enum { SKYNET_CHILDREN = 10 };
+
 struct applications {
     long (*fib)(long n);
-    /* A tree of `size` leaves, ten children everywhere; leaf i gives `first` + i, and all the sum. */
-    long (*skynet)(long first, long size);
+    /* A tree of `size` leaves, each node with n_children, at most SKYNET_CHILDREN, which is known at run time
+     * only (as where it comes from: github.com/atemerev/skynet); leaf i gives `first` + i, and all the sum. */
+    long (*skynet)(long first, long size, long n_children);
     long (*nqueens)(struct queens queens); /* in how many ways can the others be placed? */
     long (*uts)(struct uts_node root);     /* nodes */
     void (*matmul)(struct matmul m);

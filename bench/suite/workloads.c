@@ -79,7 +79,7 @@ static double prepare_skynet(size_t n) {
 }
 
 static void run_skynet(void) {
-    result = suite_applications.skynet(0, (long)size);
+    result = suite_applications.skynet(0, (long)size, 10);
 }
 
 /* --- nqueens --- */

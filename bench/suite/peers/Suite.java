@@ -45,20 +45,23 @@ public class Suite {
 
     static final class Skynet extends RecursiveTask<Long> {
         final long first, size;
+        final int nChildren;
 
-        Skynet(long first, long size) {
+        Skynet(long first, long size, int nChildren) {
             this.first = first;
             this.size = size;
+            this.nChildren = nChildren;
         }
 
         @Override
         protected Long compute() {
             if (size == 1)
                 return first;
-            Skynet[] children = new Skynet[10];
-            for (int i = 0; i < 10; i++)
-                children[i] = new Skynet(first + i * (size / 10), size / 10);
-            return sumAll(children, 10);
+            Skynet[] children = new Skynet[nChildren];
+            long part = size / nChildren;
+            for (int i = 0; i < nChildren; i++)
+                children[i] = new Skynet(first + i * part, part, nChildren);
+            return sumAll(children, nChildren);
         }
     }
 
@@ -464,7 +467,7 @@ public class Suite {
         case "fib":
             return () -> invoke(new Fib(size)) - fibOf(size);
         case "skynet":
-            return () -> invoke(new Skynet(0, size)) - size * (size - 1L) / 2;
+            return () -> invoke(new Skynet(0, size, 10)) - size * (size - 1L) / 2;
         case "nqueens":
             return prepareNqueens();
         case "uts_t1":

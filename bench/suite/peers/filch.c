@@ -42,23 +42,23 @@ static long run_fib(long n) {
 
 /* --- skynet --- */
 
-static long skynet(filch_stack *top, long first, long size);
-FILCH_FORK_TASK(long, skynet, long, long);
+static long skynet(filch_stack *top, long first, long size, long n_children);
+FILCH_FORK_TASK(long, skynet, long, long, long);
 
-static long skynet(filch_stack *top, long first, long size) {
+static long skynet(filch_stack *top, long first, long size, long n_children) {
     if (size == 1)
         return first;
-    for (int i = 0; i < 10; i++)
-        filch_spawn(top, skynet, first + i * (size / 10), size / 10);
-    long sum = 0;
-    for (int i = 0; i < 10; i++)
+    long sum = 0, part = size / n_children;
+    for (long i = 0; i < n_children; i++)
+        filch_spawn(top, skynet, first + i * part, part, n_children);
+    for (long i = 0; i < n_children; i++)
         sum += filch_sync(top, skynet);
     return sum;
 }
 
-static long run_skynet(long first, long size) {
+static long run_skynet(long first, long size, long n_children) {
     long sum;
-    expect_ok(filch_run(pool, skynet, &sum, first, size));
+    expect_ok(filch_run(pool, skynet, &sum, first, size, n_children));
     return sum;
 }
 

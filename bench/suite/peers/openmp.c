@@ -38,24 +38,24 @@ static long run_fib(long n) {
 
 /* --- skynet --- */
 
-static long skynet(long first, long size) {
+static long skynet(long first, long size, long n_children) {
     if (size == 1)
         return first;
-    long sums[10], sum = 0;
-    for (int i = 0; i < 10; i++)
+    long sums[SKYNET_CHILDREN], sum = 0, part = size / n_children;
+    for (long i = 0; i < n_children; i++)
 #pragma omp task shared(sums) firstprivate(i)
-        sums[i] = skynet(first + i * (size / 10), size / 10);
+        sums[i] = skynet(first + i * part, part, n_children);
 #pragma omp taskwait
-    for (int i = 0; i < 10; i++)
+    for (long i = 0; i < n_children; i++)
         sum += sums[i];
     return sum;
 }
 
-static long run_skynet(long first, long size) {
+static long run_skynet(long first, long size, long n_children) {
     long sum;
 #pragma omp parallel num_threads(workers)
 #pragma omp single
-    sum = skynet(first, size);
+    sum = skynet(first, size, n_children);
     return sum;
 }
 

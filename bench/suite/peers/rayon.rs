@@ -77,7 +77,7 @@ type Leaf = extern "C" fn(c_long) -> c_long;
 #[repr(C)]
 pub struct Applications {
     fib: extern "C" fn(c_long) -> c_long,
-    skynet: extern "C" fn(c_long, c_long) -> c_long,
+    skynet: extern "C" fn(c_long, c_long, c_long) -> c_long,
     nqueens: extern "C" fn(Queens) -> c_long,
     uts: extern "C" fn(Node) -> c_long,
     matmul: extern "C" fn(Matmul),
@@ -133,11 +133,12 @@ fn sum_children(first: c_long, end: c_long, visit: &(impl Fn(c_long) -> c_long +
     a + b
 }
 
-fn skynet(first: c_long, size: c_long) -> c_long {
+fn skynet(first: c_long, size: c_long, n_children: c_long) -> c_long {
     if size == 1 {
         return first;
     }
-    sum_children(0, 10, &|i| skynet(first + i * (size / 10), size / 10))
+    let part = size / n_children;
+    sum_children(0, n_children, &|i| skynet(first + i * part, part, n_children))
 }
 
 fn nqueens(queens: Queens) -> c_long {
@@ -248,8 +249,8 @@ extern "C" fn run_fib(n: c_long) -> c_long {
     pool().install(|| fib(n))
 }
 
-extern "C" fn run_skynet(first: c_long, size: c_long) -> c_long {
-    pool().install(|| skynet(first, size))
+extern "C" fn run_skynet(first: c_long, size: c_long, n_children: c_long) -> c_long {
+    pool().install(|| skynet(first, size, n_children))
 }
 
 extern "C" fn run_nqueens(queens: Queens) -> c_long {

@@ -12,12 +12,12 @@ static long fib(long n) {
     return n < 2 ? n : fib(n - 1) + fib(n - 2);
 }
 
-static long skynet(long first, long size) {
+static long skynet(long first, long size, long n_children) {
     if (size == 1)
         return first;
-    long sum = 0;
-    for (int i = 0; i < 10; i++)
-        sum += skynet(first + i * (size / 10), size / 10);
+    long sum = 0, part = size / n_children;
+    for (long i = 0; i < n_children; i++)
+        sum += skynet(first + i * part, part, n_children);
     return sum;
 }
 

@@ -29,16 +29,16 @@ long fib(long n) {
     return a + b;
 }
 
-long skynet(long first, long size) {
+long skynet(long first, long size, long n_children) {
     if (size == 1)
         return first;
-    long sums[10], sum = 0;
+    long sums[SKYNET_CHILDREN], sum = 0, part = size / n_children;
     tbb::task_group group;
-    for (int i = 0; i < 10; i++)
-        group.run([=, to = &sums[i]] { *to = skynet(first + i * (size / 10), size / 10); });
+    for (long i = 0; i < n_children; i++)
+        group.run([=, to = &sums[i]] { *to = skynet(first + i * part, part, n_children); });
     group.wait();
-    for (long part : sums)
-        sum += part;
+    for (long i = 0; i < n_children; i++)
+        sum += sums[i];
     return sum;
 }
 
