@@ -4,6 +4,7 @@
  *     filch_fn_call_<fn>    the call of a submitted task, on a fork stack of its own
  *     filch_fn_stolen_<fn>  the call of a child by whoever has stolen it
  *     filch_fn_fork_<fn>    the descriptor (struct filch_fork_type)
+ *     filch_fn_packed_<fn>  its arguments as they lie in a place
  *     filch_fn_spawn_<fn>, filch_fn_sync_<fn>
  *
  * A spawn that nobody interferes with is the stores of the arguments and the descriptor, one load and one
@@ -135,6 +136,9 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
     FILCH_FORK_TASK_FULL(n, ret, fn, FILCH_CAT(FILCH_TYPES_, n)(__VA_ARGS__))
 #define FILCH_FORK_TASK_FULL(n, ret, fn, types)                                                    \
     FILCH_TASK_ARGS(n, fn, types)                                                                  \
+    typedef struct filch_fn_packed_##fn {                                                          \
+        filch_fn_args_##fn args;                                                                   \
+    } __attribute__((may_alias)) filch_fn_packed_##fn;                                             \
     enum {                                                                                         \
         filch_fn_room_##fn =                                                                       \
             sizeof(ret) > sizeof(filch_fn_args_##fn) ? sizeof(ret) : sizeof(filch_fn_args_##fn),   \
@@ -175,6 +179,9 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
     FILCH_FORK_TASK_VOID_FULL(n, fn, FILCH_CAT(FILCH_TYPES_, n)(__VA_ARGS__))
 #define FILCH_FORK_TASK_VOID_FULL(n, fn, types)                                                    \
     FILCH_TASK_ARGS(n, fn, types)                                                                  \
+    typedef struct filch_fn_packed_##fn {                                                          \
+        filch_fn_args_##fn args;                                                                   \
+    } __attribute__((may_alias)) filch_fn_packed_##fn;                                             \
     enum {                                                                                         \
         filch_fn_room_##fn = sizeof(filch_fn_args_##fn),                                           \
         filch_fn_large_##fn =                                                                      \
@@ -196,11 +203,12 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
     FILCH_FORK_SYNC(n, fn, void, , return )                                                        \
     FILCH_TASK_VOID_CALLED(n, fn, filch_fn_call_##fn(filch_in), types)
 
-/* The arguments, which the result may replace, in *filch_in. */
+/* The arguments, which the result may replace, in *filch_in. By assignment: gcc makes one access for each member
+ * of that; of memcpy it makes wide ones, which wait for what was just stored in narrow ones. */
 #define FILCH_FORK_UNPACK(fn, values)                                                              \
     filch_fn_args_##fn filch_copy;                                                                 \
     const filch_fn_args_##fn *filch_in = &filch_copy;                                              \
-    __builtin_memcpy(&filch_copy, values, sizeof filch_copy);                                      \
+    filch_copy = ((const filch_fn_packed_##fn *)(values))->args;                                   \
     (void)filch_in
 
 #define FILCH_FORK_STOLEN(n, fn, value_is, store)                                                  \
@@ -275,7 +283,7 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
 #define FILCH_FORK_PACK_8(fn, values) FILCH_FORK_PACK(fn, values, FILCH_NAMES_8)
 #define FILCH_FORK_PACK(fn, values, ...)                                                           \
     filch_fn_args_##fn filch_packed = {__VA_ARGS__};                                               \
-    __builtin_memcpy(values, &filch_packed, sizeof filch_packed);
+    ((filch_fn_packed_##fn *)(values))->args = filch_packed;
 
 #define FILCH_SPAWN_(count, top, ...) FILCH_CAT(FILCH_SPAWN_, count)(top, __VA_ARGS__)
 #define FILCH_SPAWN_1(top, fn) FILCH_CAT(filch_fn_spawn_, fn)(&(top))
