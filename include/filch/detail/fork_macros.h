@@ -79,7 +79,7 @@ typedef struct filch_stack_calls {
 FILCH_API extern const filch_stack_calls filch_stack_kept;
 
 FILCH_FORK_INLINE bool filch_stack_asks(const filch_stack *place) {
-    return FILCH_RARELY(filch_load_relaxed(&place->state) != 0); /* REQUESTED */
+    return filch_load_relaxed(&place->state) != 0; /* REQUESTED */
 }
 
 FILCH_FORK_INLINE void filch_stack_ask_push(filch_stack *child) {
@@ -235,7 +235,7 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
         if (!filch_fn_large_##fn || filch_values != NULL) {                                        \
             FILCH_FORK_PACK_##n(fn, filch_values)                                                  \
         }                                                                                          \
-        if (filch_stack_asks(filch_top))                                                           \
+        if (FILCH_RARELY(filch_stack_asks(filch_top)))                                             \
             filch_stack_ask_push(filch_top);                                                       \
         *filch_at = filch_top + 1;                                                                 \
     }
@@ -246,7 +246,7 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
         *filch_at = filch_child;                                                                   \
         if (FILCH_FORK_CHECKS)                                                                     \
             filch_stack_check_child(filch_child, &filch_fn_fork_##fn);                             \
-        if (filch_stack_asks(filch_child) && filch_stack_ask_pop(filch_child)) {                   \
+        if (FILCH_RARELY(filch_stack_asks(filch_child)) && filch_stack_ask_pop(filch_child)) {     \
             if (FILCH_FORK_CHECKS)                                                                 \
                 filch_child->type = NULL;                                                          \
             value_is filch_fn_read_##fn(filch_child);                                              \
