@@ -19,7 +19,7 @@ check_packages=(clang clang-format clang-tidy doxygen libclang-rt-14-dev)
 bench_packages=(
     libtbb-dev libglib2.0-dev clang libomp-dev librust-rayon-dev python3
     python3-joblib python3-mpi4py openmpi-bin
-    gnuplot-nox strace
+    gnuplot-nox strace valgrind
 )
 
 # install_missing PACKAGE...: without any missing it neither asks the network nor for privileges.
