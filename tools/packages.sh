@@ -8,7 +8,7 @@ build_packages=(
     libhwloc-dev liburcu-dev       # the library
     libcjson-dev                   # filch-info
     libcriterion-dev spin          # the tests
-    libssl-dev                     # the example digest
+    libssl-dev                     # the example digest, Unbalanced Tree Search in the benchmarks
 )
 
 # For the static checks and the sanitizer builds of .ci/run.

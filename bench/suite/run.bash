@@ -2,13 +2,13 @@
 # it uses: size, cores, contenders, program (with keys suite:NAME), results, is_wanted, measure.
 # shellcheck shell=bash disable=SC2154 # they are set there
 
-# suite_sizes: how large each application is; suite_seconds: how long its passes go on in one process.
+# How large each application is; for so many seconds its passes go on in one process (pass_s).
 case $size in
 full)
     applications=(fib:39 skynet:10000000 nqueens:13 uts_t1:10 uts_t3:2000 matmul:1024
         cilksort:10000000 skewed:131072 blocks:16777216)
-    grains=(10 30 100 300 1000 3000 10000 30000) grain_steps=20000000 grain_rounds=5
-    pass_s=0.5 count_sizes=(fib:20:25 skynet:1000:100000 nqueens:6:9) ;;
+    grains=(10 30 100 300 1000 3000 10000 30000) grain_steps=20000000 grain_rounds=3
+    pass_s=0.3 count_sizes=(fib:20:25 skynet:1000:100000 nqueens:6:9) ;;
 quick)
     applications=(fib:30 skynet:1000000 nqueens:10 uts_t1:8 uts_t3:200 matmul:256
         cilksort:1000000 skewed:16384 blocks:2097152)
@@ -40,8 +40,8 @@ run_application() {
     shift 3
     key=${key#"$round "}
     [[ -n ${program[suite:$name]-} ]] || return 0
-    ((${took_ms[$key]:-0} < 2000)) || every=3
-    ((${took_ms[$key]:-0} < 8000)) || every=5
+    ((${took_ms[$key]:-0} < 1500)) || every=3
+    ((${took_ms[$key]:-0} < 6000)) || every=5
     (((round - 1) % every == 0)) || return 0
     start=${EPOCHREALTIME/./}
     measure "$round" "$workload" "suite:$name" --seconds="$pass_s" "$@"
