@@ -48,20 +48,23 @@ static bool is_wanted(const struct fork_stack *stack) {
     return filch_load_relaxed(&stack->n_requests) != filch_load_relaxed(&stack->n_served);
 }
 
-/* By a thief. A request that is not served yet is made good, should who made it not have flagged the places:
- * the first private one is the last that is flagged. */
+/* By a thief. A request that is not served yet is made good, should who made it not have flagged the places, or
+ * others: the split may have moved before it was counted. */
 static void request(struct fork_stack *stack) {
     if (filch_load_relaxed(&stack->is_active) == 0)
         return;
-    if (!is_wanted(stack))
-        (void)filch_fetch_add_seq_cst(&stack->n_requests, 1u); /* REQUESTED */
-    filch_fence_seq_cst();                                     /* REQUESTED */
+    uint32_t n = filch_load_relaxed(&stack->n_requests);
+    if (n == filch_load_relaxed(&stack->n_served))
+        n = filch_fetch_add_seq_cst(&stack->n_requests, 1u) + 1; /* REQUESTED */
+    filch_fence_seq_cst();                                       /* REQUESTED */
     uint32_t split = split_of(filch_load_relaxed(&stack->word));
-    if (filch_load_relaxed(&place_at(stack, split)->state) != 0)
+    uint64_t flagged = (uint64_t)n << 32 | split;
+    if (filch_load_acquire(&stack->flagged) == flagged) /* REQUESTED */
         return;
-    for (uint32_t i = PRIVATE_MOST; i-- > 0;)
+    for (uint32_t i = 0; i < PRIVATE_MOST; i++)
         (void)filch_fetch_or_acq_rel(&place_at(stack, split + i)->state,
                                      (uint64_t)CHILD_ASKS); /* REQUESTED */
+    filch_store_release(&stack->flagged, flagged);          /* REQUESTED */
 }
 
 /* ---- the owner's marks ---- */

@@ -75,6 +75,7 @@ struct side; /* memory for what does not fit into a place: fork_memory.h */
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): lines are apart by who writes them */
 struct fork_stack {
     _Alignas(CACHE_LINE) filch_atomic_u64 word;
+    filch_atomic_u64 flagged; /* for which request, and from which split on */
     filch_atomic_u32 n_requests;
     filch_atomic_u32 n_served; /* of them; the owner's */
     filch_atomic_u32 is_active;
