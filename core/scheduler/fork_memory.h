@@ -1,10 +1,10 @@
 /* scheduler/fork_memory.h: the memory of fork stacks (fork_stack.h).
  *
- * The places lie in address space of their own, aligned to FORK_STACK_BYTES, so that the stack of any place is
+ * The places lie in address space of their own, aligned to FILCHI_FORK_STACK_BYTES, so that the stack of any place is
  * found from its address; they are made usable in doublings, ahead of need. Values that do not fit into a
  * place lie beside, last in first out.
  *
- * Thread-safety: the owner's alone, but for fork_stack_of and place_at. */
+ * Thread-safety: the owner's alone, but for stack_of, place_at and index_of. */
 #ifndef FILCHI_FORK_MEMORY_H
 #define FILCHI_FORK_MEMORY_H
 
@@ -35,7 +35,7 @@ static inline uint32_t index_of(const filch_stack *place) {
 struct fork_stack *filchi_fork_memory_make(void);
 void filchi_fork_memory_release(struct fork_stack *stack);
 
-/* Is a child at `index` within what is usable, with as much again above it? More is made usable if not.
+/* Is a child at `index` in the lower half of what is usable? If not, twice as much is made usable.
  * Returns: false if there is no memory. Where nothing is left above it at all, the process ends. */
 bool filchi_fork_memory_has_room(struct fork_stack *stack, uint32_t index);
 

@@ -343,7 +343,7 @@ filch_stack *filchi_fork_stack_begin(struct worker *worker, void *task) {
     stack->n_called = stack->n_unreserved = 0;
     worker->forking = stack;
     /* Its first child is wanted: somebody may sleep. */
-    filch_store_relaxed(&stack->n_served, filch_load_relaxed(&stack->n_requests) - 1);
+    (void)filch_fetch_add_relaxed(&stack->n_requests, 1u);
     ask_at(stack, FIRST_PLACE);
     filch_store_seq_cst(&stack->is_active, 1u); /* FORKING */
     return place_at(stack, FIRST_PLACE);

@@ -29,7 +29,7 @@
  * its thief.
  *
  * Edges:
- *   SPAWNED    child written, its state cleared, then the owner's CAS of the word (release) -> the thief's
+ *   SPAWNED    child written, its state set, then the owner's CAS of the word (release) -> the thief's
  *              CAS (acquire): it reads the child.
  *   TAKEN      the thief's CAS (acq_rel) -> the owner's (acquire): which children are its own again.
  *   THIEF      where it runs (release, in the child's state) -> the owner, at the sync (acquire): what it may

@@ -136,9 +136,6 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
     FILCH_FORK_TASK_FULL(n, ret, fn, FILCH_CAT(FILCH_TYPES_, n)(__VA_ARGS__))
 #define FILCH_FORK_TASK_FULL(n, ret, fn, types)                                                    \
     FILCH_TASK_ARGS(n, fn, types)                                                                  \
-    typedef struct filch_fn_packed_##fn {                                                          \
-        filch_fn_args_##fn args;                                                                   \
-    } __attribute__((may_alias)) filch_fn_packed_##fn;                                             \
     enum {                                                                                         \
         filch_fn_room_##fn =                                                                       \
             sizeof(ret) > sizeof(filch_fn_args_##fn) ? sizeof(ret) : sizeof(filch_fn_args_##fn),   \
@@ -179,9 +176,6 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
     FILCH_FORK_TASK_VOID_FULL(n, fn, FILCH_CAT(FILCH_TYPES_, n)(__VA_ARGS__))
 #define FILCH_FORK_TASK_VOID_FULL(n, fn, types)                                                    \
     FILCH_TASK_ARGS(n, fn, types)                                                                  \
-    typedef struct filch_fn_packed_##fn {                                                          \
-        filch_fn_args_##fn args;                                                                   \
-    } __attribute__((may_alias)) filch_fn_packed_##fn;                                             \
     enum {                                                                                         \
         filch_fn_room_##fn = sizeof(filch_fn_args_##fn),                                           \
         filch_fn_large_##fn =                                                                      \
@@ -212,6 +206,9 @@ FILCH_FORK_INLINE void *filch_stack_place(filch_stack *top, bool is_large, size_
     (void)filch_in
 
 #define FILCH_FORK_STOLEN(n, fn, value_is, store)                                                  \
+    typedef struct filch_fn_packed_##fn {                                                          \
+        filch_fn_args_##fn args;                                                                   \
+    } __attribute__((may_alias)) filch_fn_packed_##fn;                                             \
     static FILCH_UNUSED void filch_fn_stolen_##fn(filch_stack *filch_top,                          \
                                                   filch_stack *filch_child) {                      \
         void *filch_values = filch_stack_values(filch_child, filch_fn_large_##fn);                 \

@@ -1,9 +1,12 @@
-/* test_memory.c: wishes about memory leave it usable, granted or not. */
+/* test_memory.c: reservations where address space is limited; wishes about memory leave it usable, granted or
+ * not. */
 #include "platform/memory.h"
 
 #include "test.h"
 #include <errno.h>
 #include <linux/mempolicy.h>
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,4 +35,30 @@ TEST(memory, a_preferred_node) {
             CHECK_LE(node_of(start), 0);
         filchi_memory_release(start, BYTES);
     }
+}
+
+/* Bytes of address space that this process has. */
+static size_t address_space(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    size_t pages = 0;
+    CHECK_NOT_NULL(file);
+    CHECK_EQ(fscanf(file, "%zu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Aligned to its size, and yet no more is asked of the system: half as much again is all there is. */
+TEST(memory, a_reservation_takes_what_it_says) {
+    static const size_t LARGE = (size_t)1 << 30;
+    if (UNDER_ASAN || UNDER_TSAN) /* their own memory is beyond any limit */
+        return;
+    struct rlimit limit = {address_space() + LARGE + LARGE / 2, RLIM_INFINITY};
+    CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+    char *start = filchi_memory_reserve(LARGE, LARGE);
+    CHECK_NOT_NULL(start);
+    CHECK_EQ((uintptr_t)start % LARGE, 0);
+    errno = 0;
+    CHECK(filchi_memory_reserve(LARGE, LARGE) == NULL);
+    CHECK_EQ(errno, ENOMEM);
+    filchi_memory_release(start, LARGE);
 }
