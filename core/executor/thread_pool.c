@@ -68,7 +68,7 @@ static void *thread_main(void *arg) {
     struct worker *worker = thread->worker;
     filch_executor *executor = self->executor;
     filchi_thread_set_name(self->crew.prefix, (int)worker->number);
-    filchi_stack_enter_thread();
+    filchi_stack_enter_thread(self->crew.options.stack_size);
     filchi_crew_bind(executor->plan, worker);
     if (executor->operations->is_shared)
         filchi_process_serve_on_thread(executor->pool, worker->number + 1);

@@ -60,7 +60,19 @@ static THREAD_LOCAL struct {
     void *kept; /* one segment that is not in use */
 } stack;
 
-void filchi_stack_enter_thread(void) {
+static size_t guard_bytes(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t default_bytes(void) {
+    enum { MOST = 8 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur > MOST)
+        return MOST;
+    return (size_t)limit.rlim_cur < LEAST_SEGMENT ? LEAST_SEGMENT : (size_t)limit.rlim_cur;
+}
+
+void filchi_stack_enter_thread(size_t asked_bytes) {
     pthread_attr_t attributes;
     void *low;
     size_t bytes;
@@ -68,14 +80,15 @@ void filchi_stack_enter_thread(void) {
     stack.low = NULL;
     stack.high = __builtin_frame_address(0);
     stack.bytes = SIZE_MAX;
-    stack.segment_bytes = LEAST_SEGMENT;
+    stack.segment_bytes = round_up(asked_bytes != 0 ? asked_bytes : default_bytes(), guard_bytes());
+    if (stack.segment_bytes < LEAST_SEGMENT)
+        stack.segment_bytes = LEAST_SEGMENT;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
     if (pthread_attr_getstack(&attributes, &low, &bytes) == 0) {
         stack.low = low;
         stack.bytes = bytes;
-        if (bytes > LEAST_SEGMENT)
-            stack.segment_bytes = bytes;
+        stack.segment_bytes = bytes > LEAST_SEGMENT ? bytes : LEAST_SEGMENT;
     }
     pthread_attr_destroy(&attributes);
 }
@@ -96,10 +109,6 @@ bool filchi_stack_is_short(void) {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     bool is_used_up = here < (uintptr_t)stack.high && (uintptr_t)stack.high - here > MOST_USED;
     return here - (uintptr_t)stack.low < short_bytes || is_used_up;
-}
-
-static size_t guard_bytes(void) {
-    return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static void *map_segment(size_t bytes) {
@@ -171,16 +180,8 @@ static void switch_to(struct segment *segment, size_t bytes) {
 #endif
 }
 
-static size_t default_bytes(void) {
-    enum { MOST = 8 << 20 };
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur > MOST)
-        return MOST;
-    return (size_t)limit.rlim_cur < LEAST_SEGMENT ? LEAST_SEGMENT : (size_t)limit.rlim_cur;
-}
-
 bool filchi_stack_begin(size_t bytes, void (*fn)(void *arg), void *arg) {
-    filchi_stack_enter_thread();
+    filchi_stack_enter_thread(bytes);
     stack.segment_bytes = round_up(bytes != 0 ? bytes : default_bytes(), guard_bytes());
     return filchi_stack_call(fn, arg);
 }

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Notes the bounds of the calling thread's stack. Call it from the thread's main function. */
-void filchi_stack_enter_thread(void);
+/* Notes the bounds of the calling thread's stack, which was to have so many bytes (0: as many as the system gives).
+ * Call it from the thread's main function. */
+void filchi_stack_enter_thread(size_t asked_bytes);
 
 /* Is less than a quarter of the current stack (or segment) left? */
 bool filchi_stack_is_short(void);

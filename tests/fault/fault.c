@@ -224,8 +224,8 @@ int main(int argc, char **argv) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     message = mmap(NULL, MESSAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const struct scenario *const lists[] = {
-        scenarios_submit, scenarios_collect, scenarios_block,      scenarios_bulk,
-        scenarios_pool,   scenarios_process, scenarios_process_end};
+        scenarios_submit, scenarios_collect, scenarios_block,   scenarios_bulk,
+        scenarios_fork,   scenarios_pool,    scenarios_process, scenarios_process_end};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (const struct scenario *scenario = lists[i]; scenario->name != NULL; scenario++)
             if (is_wanted(options.scenario, scenario->name)) {

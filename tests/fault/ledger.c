@@ -184,7 +184,7 @@ static void check_outcome(struct entry *entry, filch_status status) {
         MUST(!entry->dies && n_run == 1 + entry->n_deaths);
         break;
     case FILCH_FAILED:
-        MUST(n_run == 1 + entry->n_deaths);
+        MUST(n_run == 1 + entry->n_deaths || (n_run == 0 && entry->needs_stack && has_fault()));
         check_death(entry, error);
         break;
     case FILCH_BROKEN: /* no worker could be started, or all were ended */

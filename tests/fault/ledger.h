@@ -19,9 +19,10 @@ struct entry {
     filch_future *future; /* NULL: refused, given back, or submitted in a worker process */
     atomic_int n_run;
     atomic_int n_called;
-    int n_added;  /* callbacks that it has */
-    int n_deaths; /* so often the body kills its process and is run again, */
-    bool dies;    /* and the last time, too */
+    int n_added;      /* callbacks that it has */
+    int n_deaths;     /* so often the body kills its process and is run again, */
+    bool dies;        /* and the last time, too */
+    bool needs_stack; /* of its own, for spawns; without memory it fails and is not called */
     bool was_refused;
     bool may_be_cancelled;
 };

@@ -12,6 +12,7 @@ struct scenario {
 
 /* The last one has no name. */
 extern const struct scenario scenarios_submit[], scenarios_collect[], scenarios_block[],
-    scenarios_bulk[], scenarios_pool[], scenarios_process[], scenarios_process_end[];
+    scenarios_bulk[], scenarios_fork[], scenarios_pool[], scenarios_process[],
+    scenarios_process_end[];
 
 #endif

@@ -31,7 +31,7 @@ static struct {
 } shared_pool;
 
 TEST_HELPER void serve_pool(struct worker *worker) {
-    filchi_stack_enter_thread();
+    filchi_stack_enter_thread(0);
     filchi_worker_become(worker);
     worker->is_searching = true;
     filchi_worker_loop(worker);

@@ -33,7 +33,7 @@ __attribute__((noinline)) static void descend(void *arg) {
 
 static void *run_nested(void *unused) {
     (void)unused;
-    filchi_stack_enter_thread();
+    filchi_stack_enter_thread(0);
     CHECK(!filchi_stack_is_short());
     for (int round = 0; round < 3; round++) {
         depth = n_left = 0;
@@ -57,7 +57,7 @@ static void add_one(void *arg) {
 
 static void *call_often(void *unused) {
     (void)unused;
-    filchi_stack_enter_thread();
+    filchi_stack_enter_thread(0);
     int n = 0;
     for (int i = 0; i < 500; i++)
         CHECK(filchi_stack_call(add_one, &n));
