@@ -287,3 +287,63 @@ CONTRACT(fork_join, all_workers_take_part) {
         filch_close(ex);
     }
 }
+
+/* ---- what is hidden ---- */
+
+struct hiding {
+    struct hold other; /* the other worker's task, until all are spawned */
+    atomic_int n_stolen;
+    int n;
+    filch_executor *ex;
+    pthread_t owner;
+};
+
+/* Called by its owner, it waits until all the others were stolen. */
+static void show(filch_stack *top, struct hiding *hiding) {
+    (void)top;
+    if (!pthread_equal(hiding->owner, pthread_self())) {
+        atomic_fetch_add(&hiding->n_stolen, 1);
+        return;
+    }
+    while (atomic_load(&hiding->n_stolen) < hiding->n - 1)
+        sched_yield();
+}
+FILCH_FORK_TASK_VOID(show, struct hiding *);
+
+static uint64_t count_parks(filch_executor *ex) {
+    filch_stats_snapshot stats = FILCH_STATS();
+    CHECK_EQ(filch_stats(ex, &stats), FILCH_OK);
+    return stats.parks;
+}
+
+static void hide(filch_stack *top, struct hiding *hiding) {
+    hiding->owner = pthread_self();
+    for (int i = 0; i < hiding->n; i++)
+        filch_spawn(top, show, hiding);
+    uint64_t n_parks = count_parks(hiding->ex);
+    gate_open(&hiding->other.go);
+    /* A leaf: the other worker takes what is there, */
+    while (atomic_load(&hiding->n_stolen) < hiding->n - 32)
+        sched_yield();
+    /* looks for more, and sleeps. */
+    while (count_parks(hiding->ex) == n_parks)
+        sched_yield();
+    for (int i = 0; i < hiding->n; i++)
+        filch_sync(top, show);
+}
+FILCH_FORK_TASK_VOID(hide, struct hiding *);
+
+/* While nobody looks, the newest 32 children may be hidden; one leaf after somebody does, none is. */
+CONTRACT(fork_join, at_most_32_hidden_for_a_leaf) {
+    if (!pool->takes_pointers)
+        return; /* as above */
+    for (int n = 2; n < 300; n += UNDER_TSAN ? 70 : 7) {
+        filch_executor *ex = pool->open(2);
+        struct hiding hiding = {.n = n, .ex = ex};
+        filch_future *held = pool_hold(ex, &hiding.other);
+        CHECK_EQ(filch_run(ex, hide, NULL, &hiding), FILCH_OK);
+        CHECK_EQ(atomic_load(&hiding.n_stolen), n - 1);
+        check_held(held);
+        filch_close(ex);
+    }
+}
