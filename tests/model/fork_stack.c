@@ -13,6 +13,7 @@ static atomic_int n_calls[CHILDREN];
 static atomic_int awaited;  /* by the owner; -1: none */
 static int n_attempts;      /* of each thief */
 static long lets_go, waits; /* the child that does so when it was stolen, or was not; -1: none */
+static filch_stack *begun;  /* by the owner, before anybody runs */
 
 /* Not called: a stack is begun by begin() below. */
 filch_stack *filch_stack_begin(void) {
@@ -170,6 +171,23 @@ static void set_up_two(void) {
     set_up_thieves(2, 1);
 }
 
+/* The second stack is there, too. */
+static void set_up_nested(void) {
+    set_up_again();
+    struct worker *owner = scheduler_worker(scheduler, 0);
+    for (int i = 0; i < 2; i++)
+        model_assert(filchi_fork_stack_begin(owner, NULL) != NULL);
+    for (int i = 0; i < 2; i++)
+        filchi_fork_stack_end(owner);
+}
+
+/* The task runs already when the pool begins to end. */
+static void set_up_stop(void) {
+    set_up_sleeper();
+    begun = filchi_fork_stack_begin(scheduler_worker(scheduler, 0), &n_calls);
+    model_assert(begun != NULL);
+}
+
 static void tear_down(void) {
     for (uint32_t i = 0, n = scheduler_n_made(scheduler); i < n; i++)
         filchi_fork_stack_release(scheduler_worker(scheduler, i));
@@ -219,6 +237,19 @@ static void spawn_again(void) {
     end(top);
 }
 
+/* Within the task it runs another one, on a stack of its own. */
+static void spawn_nested(void) {
+    filch_stack *outer = begin();
+    filch_spawn(outer, leaf, 0);
+    filch_stack *inner = begin();
+    model_assert(stack_of(inner) != stack_of(outer));
+    filch_spawn(inner, leaf, 1);
+    sync_leaf(&inner, 1);
+    end(inner);
+    sync_leaf(&outer, 0);
+    end(outer);
+}
+
 /* The other child is none of what the owner waits for. */
 static void spawn_parent(void) {
     filch_stack *top = begin();
@@ -239,13 +270,25 @@ static void spawn_and_wait(void) {
     (void)filch_fetch_add_acq_rel(&n_submitted, 1u);
 }
 
-/* On plain threads a rest is a short sleep, in which the other may not have come so far. */
+/* The other worker must not leave before this task, and must leave after it. */
+static void spawn_while_stopped(void) {
+    filch_stack *top = begun;
+    filchi_worker_become(scheduler_worker(scheduler, 0));
+    filch_spawn(top, leaf, 0);
+    await_go(0);
+    sync_leaf(&top, 0);
+    end(top);
+}
+
+/* On plain threads a rest is a short sleep, in which the other may not have come so far; what it had begun before
+ * the first spawn, which serves it, flags places, too. */
 static void await_request(const filch_stack *top) {
     model_await_rest();
 #ifndef FILCH_MODEL_HOOKS_H
     struct fork_stack *stack = stack_of(top);
     while (filch_load_acquire(&stack->flagged) !=
-           ((uint64_t)filch_load_relaxed(&stack->n_requests) << 32 | stack->split))
+               ((uint64_t)filch_load_relaxed(&stack->n_requests) << 32 | stack->split) ||
+           filch_load_relaxed(&stack->n_requests) == filch_load_relaxed(&stack->n_served))
         model_await_rest();
 #else
     (void)top;
@@ -321,6 +364,19 @@ const struct model_scenario model_scenarios[] = {
      .setup = set_up_one,
      .threads = {THREAD("owner", spawn_parent), THREAD("thief", steal_and_spawn)},
      .check = check_three,
+     .teardown = tear_down,
+     .keeps_time = true},
+    {.name = "fork_stack.nested",
+     .setup = set_up_nested,
+     .threads = {THREAD("owner", spawn_nested), THREAD("thief", steal_first)},
+     .check = check_two,
+     .teardown = tear_down,
+     .keeps_time = true},
+    {.name = "fork_stack.stop",
+     .setup = set_up_stop,
+     .threads = {THREAD("owner", spawn_while_stopped), THREAD("worker 1", work_second),
+                 THREAD("closer", stop)},
+     .check = check_one,
      .teardown = tear_down,
      .keeps_time = true},
     {.name = "fork_stack.sleeper",
