@@ -200,8 +200,9 @@ def plot(name, height, directory, terminal, title, subtitle, notes, body):
         set border 1 lc rgb "#8c959f"
         {body}
     """
+    script = re.sub(r"\^(\d+)", r"^{\1}", re.sub(r"(?m)^ +", "", script))
     try:
-        subprocess.run(["gnuplot"], input=re.sub(r"(?m)^ +", "", script), text=True, check=True)
+        subprocess.run(["gnuplot"], input=script, text=True, check=True)
     except FileNotFoundError:
         sys.exit("bench/report: gnuplot is not installed (bench/run --install)")
 
