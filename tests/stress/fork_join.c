@@ -89,7 +89,8 @@ static struct sum grow(filch_stack *top, struct node node) {
     return sum;
 }
 
-static void play(uint64_t *random) {
+/* Returns: how many nodes there were. */
+static long play(uint64_t *random) {
     filch_executor *ex =
         filch_thread_pool(.max_workers = 1 + (int)random_below(random, MOST_WORKERS));
     STRESS_CHECK(ex != NULL);
@@ -120,11 +121,14 @@ static void play(uint64_t *random) {
                      n);
     if (!closes_first)
         filch_close(ex);
+    return n;
 }
 
 int main(int argc, char **argv) {
     struct stress stress = stress_begin(argc, argv, "fork_join", 60);
+    long n = 0;
     for (long round = 0; round < stress.rounds; round++)
-        play(&stress.random);
+        n += play(&stress.random);
+    printf("%ld nodes\n", n);
     return EXIT_SUCCESS;
 }
