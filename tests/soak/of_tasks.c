@@ -125,7 +125,8 @@ static long descend(long depth) {
 }
 
 static void run_chain(struct play *play) {
-    long depth = play_below(play, 200);
+    enum { MOST = 80 }; /* of three players, below FILCH_MAX_SUBSTITUTES */
+    long depth = play_below(play, MOST);
     check_count(play, filch_submit(play->executor, descend, depth), depth);
 }
 
