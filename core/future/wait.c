@@ -31,11 +31,15 @@ static filch_status wait_all(filch_future **futures, size_t n, uint64_t deadline
     return FILCH_OK;
 }
 
-static bool any_suffices(filch_future **futures, size_t n, filch_return_when when) {
-    for (size_t i = 0; i < n; i++)
+/* The same, for all of them: one suffices, or none is left to wait for. */
+static bool has_come(filch_future **futures, size_t n, filch_return_when when) {
+    size_t n_done = 0;
+    for (size_t i = 0; i < n; i++) {
         if (suffices(futures[i], when))
             return true;
-    return false;
+        n_done += is_done(futures[i]);
+    }
+    return n_done == n;
 }
 
 /* What a process that died has not told. */
@@ -75,7 +79,7 @@ static filch_status before_wait_first(filch_future **futures, size_t n) {
 
 static filch_status wait_first(filch_future **futures, size_t n, filch_return_when when,
                                uint64_t deadline_ns) {
-    if (any_suffices(futures, n, when))
+    if (has_come(futures, n, when))
         return FILCH_OK;
     if (filchi_clock_passed(deadline_ns))
         return FILCH_TIMEOUT;
@@ -104,6 +108,8 @@ done:
             filchi_subscribers_abandon(nodes[i]);
     filchi_consumer_close(consumer);
     free(nodes);
+    if (status == FILCH_TIMEOUT && has_come(futures, n, when)) /* meanwhile */
+        return FILCH_OK;
     return status;
 }
 
