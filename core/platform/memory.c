@@ -1,4 +1,4 @@
-/* platform/memory.c: mmap, mprotect, madvise, mbind. */
+/* platform/memory.c: mmap, mprotect, madvise, mbind, move_pages. */
 #include "platform/memory.h"
 
 #include "base/cc.h"
@@ -97,8 +97,35 @@ void filchi_memory_prefer_node(void *start, size_t bytes, int node) {
     set_policy(start, bytes, MPOL_PREFERRED, nodes);
 }
 
+/* The next node of the set, and behind the last one the first. */
+static int next_node(const uint64_t nodes[MEMORY_NODE_WORDS], int node) {
+    do
+        node = (node + 1) % MOST_NODES;
+    while ((nodes[node / 64] >> (node % 64) & 1) == 0);
+    return node;
+}
+
+/* Pages that are there stay where a policy of several nodes allows them, all on one of them if need be: mbind moves
+ * only what lies outside of the set. */
+static void move_apart(char *start, size_t bytes, const uint64_t nodes[MEMORY_NODE_WORDS]) {
+    enum { AT_ONCE = 256 };
+    void *pages[AT_ONCE];
+    int wanted[AT_ONCE], status[AT_ONCE], node = -1, saved = errno;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+    for (size_t at = 0; at < bytes; at += page) {
+        pages[n] = start + at;
+        wanted[n++] = node = next_node(nodes, node);
+        if (n == AT_ONCE || at + page >= bytes) {
+            syscall(SYS_move_pages, 0, n, pages, wanted, status, MPOL_MF_MOVE);
+            n = 0;
+        }
+    }
+    errno = saved;
+}
+
 void filchi_memory_interleave(void *start, size_t bytes, const uint64_t nodes[MEMORY_NODE_WORDS]) {
     set_policy(start, bytes, MPOL_INTERLEAVE, nodes);
+    move_apart(start, bytes, nodes);
 }
 
 void filchi_memory_discard(void *start, size_t bytes) {

@@ -30,7 +30,7 @@ void filchi_memory_populate(void *start, size_t bytes);
 void filchi_memory_prefer_node(void *start, size_t bytes, int node);
 
 /* A wish: pages that are made here later lie on these NUMA nodes in turn, a bit for each, and what this
- * process alone has touched moves there. */
+ * process alone has touched moves there. At least one bit is set. */
 enum { MEMORY_NODE_WORDS = 16 };
 void filchi_memory_interleave(void *start, size_t bytes, const uint64_t nodes[MEMORY_NODE_WORDS]);
 

@@ -37,6 +37,24 @@ TEST(memory, a_preferred_node) {
     }
 }
 
+/* Touched before and after; with what the system has not, too. */
+TEST(memory, interleaved_pages_keep_what_they_hold) {
+    static const uint64_t sets[][MEMORY_NODE_WORDS] = {{1}, {3}, {UINT64_MAX}, {[15] = 1}};
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        char *start = filchi_memory_reserve(BYTES, BYTES);
+        CHECK_NOT_NULL(start);
+        CHECK(filchi_memory_commit(start, BYTES));
+        memset(start, 1, BYTES / 2);
+        errno = 77;
+        filchi_memory_interleave(start, BYTES, sets[i]);
+        CHECK_EQ(errno, 77);
+        memset(start + BYTES / 2, 1, BYTES / 2);
+        for (size_t at = 0; at < BYTES; at++)
+            CHECK_EQ(start[at], 1);
+        filchi_memory_release(start, BYTES);
+    }
+}
+
 /* Bytes of address space that this process has. */
 static size_t address_space(void) {
     FILE *file = fopen("/proc/self/statm", "r");
