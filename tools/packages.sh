@@ -22,6 +22,12 @@ bench_packages=(
     gnuplot-nox strace valgrind
 )
 
+# For tools/aarch64.
+aarch64_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+
+# For tools/numa-vm.
+vm_packages=(qemu-system-x86 busybox-static cpio)
+
 # install_missing PACKAGE...: without any missing it neither asks the network nor for privileges.
 install_missing() {
     local package missing=() root=()
