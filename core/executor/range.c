@@ -35,7 +35,7 @@ struct helper_args {
 _Static_assert(sizeof(struct helper_args) == sizeof(struct range_part *) * 2, "see helper_type");
 
 /* Returns: true if something was left that nobody will run. */
-static bool close_range(struct range *range) {
+static bool end_range(struct range *range) {
     uint64_t next = filch_load_relaxed(&range->next);
     while (next != range->n)
         if (filch_cas_relaxed(&range->next, &next, (uint64_t)range->n))
@@ -111,10 +111,10 @@ static bool take_part(struct range *range, struct range_part *part, const filch_
         if (unlikely(frame->raised != NULL)) {
             part->error = frame->raised;
             (void)frame_take_raised(frame);
-            (void)close_range(range);
+            (void)end_range(range);
             return false;
         }
-        if (unlikely(is_stopped(task)) && close_range(range))
+        if (unlikely(is_stopped(task)) && end_range(range))
             return true;
         uint64_t now = filchi_clock_ns();
         grain_note(&grain, n, now - before);

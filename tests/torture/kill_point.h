@@ -10,7 +10,12 @@ extern __thread uint64_t torture_left;
 
 void torture_pass(void);
 
-#define FILCH_ATOMIC_HOOK(operation, address, bytes, order)                                        \
-    ((void)(torture_left != 0 ? (torture_pass(), 0) : 0))
+static inline __attribute__((unused)) int torture_point(void) {
+    if (torture_left != 0)
+        torture_pass();
+    return 0;
+}
+
+#define FILCH_ATOMIC_HOOK(operation, address, bytes, order) ((void)torture_point())
 
 #endif
