@@ -18,8 +18,8 @@
 #include <filch/filch.h>
 #include <sched.h>
 
-/* A number of rounds; under ThreadSanitizer, which is ten times slower, a tenth of it. */
-#define ROUNDS(n) (UNDER_TSAN ? ((n) + 9) / 10 : (n))
+/* A number of rounds: fewer under sanitizers, which are that much slower. */
+#define ROUNDS(n) (UNDER_TSAN ? ((n) + 9) / 10 : UNDER_ASAN ? ((n) + 3) / 4 : (n))
 
 struct pool_kind {
     const char *name;
