@@ -107,7 +107,8 @@ CONTRACT(wait, first_exception_without_one) {
     size_t n_done;
     CHECK_EQ(wait_for(futures, 20, FILCH_FIRST_EXCEPTION, FILCH_FOREVER, &n_done), FILCH_OK);
     CHECK_EQ(n_done, 20);
-    CHECK_EQ(wait_for(futures, 20, FILCH_FIRST_EXCEPTION, 0, &n_done), FILCH_OK); /* they are done */
+    CHECK_EQ(wait_for(futures, 20, FILCH_FIRST_EXCEPTION, 0, &n_done),
+             FILCH_OK); /* they are done */
     CHECK_EQ(n_done, 20);
     for (int i = 0; i < 20; i++)
         check_long(futures[i], 2 * i);
