@@ -64,8 +64,8 @@ static filch_bytes join(const char *text, filch_bytes bytes, char c) {
     char *all = filch_result_alloc(length + bytes.size + 1);
     if (all == NULL)
         return (filch_bytes){NULL, 0};
-    if (length > 0)
-        memcpy(all, text, length);
+    for (size_t i = 0; i < length; i++)
+        all[i] = text[i];
     if (bytes.size > 0)
         memcpy(all + length, bytes.data, bytes.size);
     all[length + bytes.size] = c;
